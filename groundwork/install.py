@@ -1,0 +1,220 @@
+"""Install what the platform runs on, with nothing but the Python that is there.
+
+Run as ``python3 groundwork/install.py [ENVIRONMENT ...]``: makes one virtual environment per component from its
+``uv.lock`` (their dependencies conflict), and fetches the jars and the PostgreSQL that no wheel carries. It imports
+the standard library only, because it runs before any environment exists. Running it again changes nothing.
+"""
+
+import argparse
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = Path(os.environ.get("GROUNDWORK_STATE_DIR", ROOT / ".groundwork"))
+UV_VERSION = "0.13.9"
+# component: (folder of its pyproject.toml, the Python that AWS runs it on)
+ENVIRONMENTS = {
+    "cli": ("", "3.13"),
+    "localstack": ("localstack", "3.13"),
+    "spark": ("spark", "3.13"),
+    "dbt": ("dbt", "3.12"),
+    "airflow": ("airflow", "3.12"),
+}
+POSTGRES_PLATFORMS = {
+    ("Linux", "x86_64"): "linux-amd64",
+    ("Linux", "aarch64"): "linux-arm64v8",
+    ("Darwin", "x86_64"): "darwin-amd64",
+    ("Darwin", "arm64"): "darwin-arm64v8",
+}
+
+
+class InstallError(Exception):
+    """Something the user can mend; its text says what and how."""
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", choices=[*ENVIRONMENTS, "jars", "postgres", []], default=[])
+    parts = parser.parse_args(arguments).parts or [*ENVIRONMENTS, "jars", "postgres"]
+    started = time.monotonic()
+    try:
+        for part in parts:
+            install(part)
+    except InstallError as error:
+        sys.exit(f"install: {error}")
+    if time.monotonic() - started > 5:
+        say(f"installed in {time.monotonic() - started:.0f} s")
+
+
+def install(part: str) -> None:
+    if part == "jars":
+        install_jars()
+    elif part == "postgres":
+        install_postgres()
+    else:
+        sync_environment(part)
+
+
+# --- Python environments ---------------------------------------------------------------------------------------------
+
+
+def sync_environment(name: str) -> None:
+    """Make or update one component's virtual environment so that it is exactly its lock file."""
+    folder, version = ENVIRONMENTS[name]
+    target = venv(name)
+    stamp = target / ".lock"
+    fingerprint = digest(ROOT / folder / "uv.lock") + digest(ROOT / folder / "pyproject.toml") + str(ROOT)
+    if stamp.is_file() and stamp.read_text() == fingerprint:
+        return
+    say(f"installing the {name} environment (Python {version})")
+    run(
+        [uv(), "sync", "--frozen", "--quiet", "--project", ROOT / folder, "--python", find_python(version)],
+        env={**os.environ, "UV_PROJECT_ENVIRONMENT": str(target)},
+        remedy="check that PyPI is reached (or set UV_DEFAULT_INDEX to your mirror), then run it again",
+    )
+    stamp.write_text(fingerprint)
+
+
+def venv(name: str) -> Path:
+    return STATE / "venvs" / name
+
+
+def uv() -> Path:
+    """The uv of the pinned version, in an environment of its own."""
+    home = STATE / "uv"
+    program = home / "bin" / "uv"
+    stamp = home / ".version"
+    if not (stamp.is_file() and stamp.read_text() == UV_VERSION):
+        say("installing uv")
+        run([sys.executable, "-m", "venv", home], remedy="install Python's venv module (Debian: apt install python3-venv)")
+        run([home / "bin" / "python", "-m", "pip", "install", "--quiet", f"uv=={UV_VERSION}"], remedy="check that PyPI is reached")
+        stamp.write_text(UV_VERSION)
+    return program
+
+
+def find_python(version: str) -> str:
+    """A Python of this minor version: pyenv's, then one on PATH; else the version itself, which uv then downloads.
+
+    uv's own search stops with an error at a pyenv shim whose version is not active, so the real programs are tried first.
+    """
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    candidates = [*sorted(pyenv.glob(f"versions/{version}*/bin/python{version}")), shutil.which(f"python{version}")]
+    for candidate in filter(None, candidates):
+        if subprocess.run([candidate, "-c", "import venv"], capture_output=True).returncode == 0:
+            return str(candidate)
+    return version
+
+
+# --- jars and PostgreSQL, from Maven's central repository -------------------------------------------------------------
+
+
+def install_jars() -> None:
+    """Retrieve Delta's and S3A's jars with the Ivy that pyspark carries, and check them against the locked checksums."""
+    target, lock = STATE / "jars", ROOT / "spark" / "jars" / "jars.sha256"
+    stamp = target / ".lock"
+    if stamp.is_file() and stamp.read_text() == digest(lock):
+        return
+    say("fetching the jars of Delta and S3A")
+    retrieve(ROOT / "spark" / "jars" / "ivy.xml", target, "[artifact]-[revision].[ext]")
+    check_checksums(target, lock)
+    stamp.write_text(digest(lock))
+
+
+def install_postgres() -> None:
+    """Retrieve PostgreSQL's programs (``initdb``, ``pg_ctl``, ``postgres``) for this platform and unpack them."""
+    kind = POSTGRES_PLATFORMS.get((platform.system(), platform.machine()))
+    if kind is None:
+        raise InstallError(f"no PostgreSQL for {platform.system()} {platform.machine()}: use RUNTIME=docker")
+    ivy, lock = ROOT / "groundwork" / "postgres" / "ivy.xml", ROOT / "groundwork" / "postgres" / "jars.sha256"
+    target = STATE / "postgres"
+    stamp = target / ".lock"
+    if stamp.is_file() and stamp.read_text() == digest(lock):
+        return
+    say("fetching PostgreSQL")
+    shutil.rmtree(target, ignore_errors=True)
+    download = STATE / "download"
+    retrieve(ivy, download, "[artifact]-[revision].[ext]", kind)
+    check_checksums(download, lock)
+    jar = next(download.glob(f"embedded-postgres-binaries-{kind}-*.jar"))
+    target.mkdir(parents=True)
+    with zipfile.ZipFile(jar) as archive:
+        package = next(n for n in archive.namelist() if n.endswith(".txz"))
+        with archive.open(package) as stream, tarfile.open(fileobj=stream, mode="r:xz") as files:
+            files.extractall(target, filter="tar") if sys.version_info >= (3, 12) else files.extractall(target)
+    shutil.rmtree(download)
+    stamp.write_text(digest(lock))
+
+
+def retrieve(ivy_file: Path, target: Path, pattern: str, configuration: str = "default") -> None:
+    sync_environment("spark")
+    ivy = next(venv("spark").glob("lib/python*/site-packages/pyspark/jars/ivy-*.jar"))
+    target.mkdir(parents=True, exist_ok=True)
+    run(
+        [java(), *trust_store_options(), "-jar", ivy, "-ivy", ivy_file, "-confs", configuration,
+         "-cache", STATE / "ivy-cache", "-retrieve", f"{target}/{pattern}"],
+        remedy="check that Maven's central repository is reached, then run it again",
+    )  # fmt: skip
+
+
+def java() -> str:
+    """The ``java`` of a Java 17 or 21: ``JAVA_HOME``'s, or the one on ``PATH``. Raises InstallError where there is none."""
+    candidates = [Path(os.environ["JAVA_HOME"]) / "bin" / "java"] if os.environ.get("JAVA_HOME") else []
+    candidates += [shutil.which("java")]
+    for candidate in filter(None, candidates):
+        if java_version(candidate) in (17, 21):
+            return str(candidate)
+    raise InstallError(
+        "no Java 17 or 21 found, which Spark needs. Install one (Debian: apt install openjdk-17-jre-headless; "
+        "macOS: brew install openjdk@17) or point JAVA_HOME at it"
+    )
+
+
+def java_version(program) -> "int | None":
+    try:
+        answer = subprocess.run([program, "-version"], capture_output=True, text=True).stderr
+    except OSError:
+        return None
+    found = re.search(r'version "(\d+)', answer)
+    return int(found.group(1)) if found else None
+
+
+def trust_store_options() -> "list[str]":
+    """Let Java trust the machine's own certificates where Debian keeps them for it."""
+    store = Path("/etc/ssl/certs/java/cacerts")
+    return [f"-Djavax.net.ssl.trustStore={store}"] if store.is_file() else []
+
+
+def check_checksums(folder: Path, lock: Path) -> None:
+    """Compare the fetched files with the lock file (``sha256  name`` a line). Raises InstallError naming the file."""
+    locked = dict(reversed(line.split()) for line in lock.read_text().splitlines())
+    for file in sorted(folder.glob("*.jar")):
+        if locked.get(file.name) != digest(file):
+            raise InstallError(f"{file.name} is not the file whose checksum {lock.relative_to(ROOT)} has; delete {folder} and try again")
+
+
+def digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def run(command: list, remedy: str, env: "dict | None" = None) -> None:
+    result = subprocess.run([str(c) for c in command], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if result.returncode:
+        tail = "\n".join(result.stdout.strip().splitlines()[-15:])
+        raise InstallError(f"{Path(str(command[0])).name} failed:\n{tail}\n→ {remedy}")
+
+
+def say(text: str) -> None:
+    print(f"install: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,144 @@
+"""The platform's processes: what each one runs, in which environment, and how one sees that it is up.
+
+Standard library only: the processes runtime, the tests of every component and the benchmarks start services from here.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from groundwork.install import ROOT, STATE, venv
+from groundwork.postgres.server import Server
+
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A process: ``health`` is a URL that answers 200 when it is up, or None where an open ``port`` says so."""
+
+    name: str
+    command: list[str]
+    port: int
+    environment: dict[str, str] = field(default_factory=dict)
+    directory: Path = ROOT
+    health: str | None = None
+    stop_signal: int = signal.SIGTERM
+
+    def is_up(self) -> bool:
+        return answers(self.health) if self.health else port_is_open(self.port)
+
+
+def postgres(name: str, server: Server) -> Service:
+    return Service(name, server.command(), server.port, directory=Path("/"), stop_signal=signal.SIGINT)
+
+
+def localstack(port: int, state: Path, warehouse_dsn: str, controller_url: str, controller_token: str) -> Service:
+    """LocalStack with the plug-in."""
+    return Service(
+        name="localstack",
+        command=[str(venv("localstack") / "bin" / "python"), "-m", "groundwork_aws"],
+        port=port,
+        environment={
+            "GATEWAY_LISTEN": f"127.0.0.1:{port}",
+            "LOCALSTACK_HOST": f"127.0.0.1:{port}",
+            "LOCALSTACK_VOLUME_DIR": str(state / "localstack"),
+            "FILESYSTEM_ROOT": str(state / "localstack"),
+            "GROUNDWORK_STATE_DIR": str(state),
+            "GROUNDWORK_WAREHOUSE_DSN": warehouse_dsn,
+            "GROUNDWORK_INSTANCE_CONTROLLER_URL": controller_url,
+            "GROUNDWORK_INSTANCE_CONTROLLER_TOKEN": controller_token,
+        },
+        health=f"http://127.0.0.1:{port}/_localstack/health",
+    )
+
+
+def aws_environment(localstack_port: int) -> dict[str, str]:
+    """What makes any AWS client talk to the local endpoint; on AWS none of it is set."""
+    return {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{localstack_port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+    }
+
+
+# --- running one for a test or a benchmark ----------------------------------------------------------------------------
+
+
+@contextmanager
+def running(service: Service, log: Path, timeout: float = 90) -> Iterator[Service]:
+    """Run a service until the block ends. Raises RuntimeError with its last log lines when it does not come up."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            service.command, cwd=service.directory, env={**os.environ, **service.environment},
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    try:
+        wait_until_up(service, process, log, timeout)
+        yield service
+    finally:
+        stop(process, service.stop_signal)
+
+
+def wait_until_up(service: Service, process: subprocess.Popen, log: Path, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while not service.is_up():
+        if process.poll() is not None or time.monotonic() > deadline:
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-30:])
+            raise RuntimeError(f"{service.name} did not come up (log {log}):\n{tail}")
+        time.sleep(0.1)
+
+
+def stop(process: subprocess.Popen, how: int, timeout: float = 20) -> None:
+    """End a process and its children: first as the service wishes, then for good."""
+    if process.poll() is None:
+        process.send_signal(how)
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            pass
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+@contextmanager
+def running_postgres(folder: Path, name: str = "postgres", **settings: str) -> Iterator[Server]:
+    """A fresh server on a free port, for a test."""
+    server = Server(folder / name, free_port(), "test", {"fsync": "off", **settings})
+    server.initialise()
+    with running(postgres(name, server), folder / f"{name}.log"):
+        yield server
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def port_is_open(port: int) -> bool:
+    with socket.socket() as s:
+        s.settimeout(1)
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return response.status == 200
+    except (urllib.error.URLError, OSError):
+        return False

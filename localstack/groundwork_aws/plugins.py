@@ -1,0 +1,45 @@
+"""The entry points by which LocalStack finds the services; a provider is imported when its service is first called."""
+
+from localstack.services.plugins import Service, aws_provider
+
+
+@aws_provider(api="athena")
+def athena():
+    from groundwork_aws.athena.provider import AthenaProvider
+
+    return Service.for_provider(AthenaProvider())
+
+
+@aws_provider(api="dms")
+def dms():
+    from groundwork_aws.dms.provider import DmsProvider
+
+    return Service.for_provider(DmsProvider())
+
+
+@aws_provider(api="emr")
+def emr():
+    from groundwork_aws.emr.provider import EmrProvider
+
+    return Service.for_provider(EmrProvider())
+
+
+@aws_provider(api="glue")
+def glue():
+    from groundwork_aws.glue.provider import GlueProvider
+
+    return Service.for_provider(GlueProvider())
+
+
+@aws_provider(api="redshift-data")
+def redshift_data():
+    from groundwork_aws.redshift_data.provider import RedshiftDataProvider
+
+    return Service.for_provider(RedshiftDataProvider())
+
+
+@aws_provider(api="redshift-serverless")
+def redshift_serverless():
+    from groundwork_aws.redshift_serverless.provider import RedshiftServerlessProvider
+
+    return Service.for_provider(RedshiftServerlessProvider())

@@ -1,0 +1,62 @@
+"""Every test talks to the plug-in through boto3, as a user does: one LocalStack for the whole session."""
+
+import uuid
+
+import boto3
+import pytest
+
+from groundwork import services
+
+
+@pytest.fixture(scope="session")
+def state(tmp_path_factory):
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="session")
+def source_server(state):
+    """The PostgreSQL that replication reads."""
+    with services.running_postgres(state, "source", wal_level="logical") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def warehouse_server(state):
+    """The PostgreSQL that stands for Redshift."""
+    with services.running_postgres(state, "warehouse") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def endpoint_url(state, warehouse_server):
+    service = services.localstack(
+        services.free_port(), state, warehouse_server.dsn(), "http://127.0.0.1:9", "no controller in this session"
+    )
+    with services.running(service, state / "localstack.log"):
+        yield f"http://127.0.0.1:{service.port}"
+
+
+@pytest.fixture(scope="session")
+def aws(endpoint_url):
+    """``aws("dms")`` is a boto3 client of the plug-in."""
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=services.REGION)
+    clients = {}
+
+    def client(name: str):
+        if name not in clients:
+            clients[name] = session.client(name, endpoint_url=endpoint_url)
+        return clients[name]
+
+    return client
+
+
+@pytest.fixture
+def unique():
+    """A name nobody else in the session uses."""
+    return f"t{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture
+def bucket(aws, unique):
+    aws("s3").create_bucket(Bucket=unique)
+    return unique
