@@ -1,0 +1,34 @@
+"""A real PostgreSQL for the tests, and a new database in it for each of them."""
+
+import itertools
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from groundwork_contracts import Contract, load_contracts
+
+from groundwork.install import ROOT
+from groundwork.postgres.server import Server
+from groundwork.services import running_postgres
+
+numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def contracts() -> dict[str, Contract]:
+    return load_contracts(ROOT / "contracts" / "olist")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory) -> Iterator[Server]:
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres_server) -> str:
+    """The DSN of an empty database."""
+    name = f"test_{next(numbers)}"
+    with psycopg.connect(postgres_server.dsn(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return postgres_server.dsn(name)
