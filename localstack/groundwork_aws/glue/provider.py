@@ -3,46 +3,38 @@
 https://docs.aws.amazon.com/glue/latest/webapi/Welcome.html
 """
 
-from datetime import datetime, timezone
+from localstack.aws.api import RequestContext, handler
 
-from localstack.aws.api import CommonServiceException, RequestContext, handler
+from groundwork_aws.glue.api import not_found, store_of
+from groundwork_aws.glue.catalog import DataCatalog, arn
+from groundwork_aws.glue.partitions import Partitions
 
-from groundwork_aws.glue.models import GlueStore, glue_stores
 
-
-class GlueProvider:
+class GlueProvider(DataCatalog, Partitions):
     service = "glue"
     version = "2017-03-31"
 
-    @handler("CreateDatabase", expand=False)
-    def create_database(self, context: RequestContext, request: dict) -> dict:
-        store, definition = store_of(context), request["DatabaseInput"]
-        if definition["Name"] in store.databases:
-            raise CommonServiceException("AlreadyExistsException", "Database already exists.")
-        store.databases[definition["Name"]] = {
-            **definition,
-            "CreateTime": datetime.now(timezone.utc),
-            "CatalogId": context.account_id,
-        }
+    @handler("TagResource", expand=False)
+    def tag_resource(self, context: RequestContext, request: dict) -> dict:
+        check_arn(context, request["ResourceArn"])
+        store_of(context).tags.update_tags(request["ResourceArn"], request["TagsToAdd"])
         return {}
 
-    @handler("GetDatabase", expand=False)
-    def get_database(self, context: RequestContext, request: dict) -> dict:
-        return {"Database": find_database(store_of(context), request["Name"])}
-
-    @handler("DeleteDatabase", expand=False)
-    def delete_database(self, context: RequestContext, request: dict) -> dict:
-        store = store_of(context)
-        find_database(store, request["Name"])
-        del store.databases[request["Name"]]
+    @handler("UntagResource", expand=False)
+    def untag_resource(self, context: RequestContext, request: dict) -> dict:
+        check_arn(context, request["ResourceArn"])
+        store_of(context).tags.delete_tags(request["ResourceArn"], request["TagsToRemove"])
         return {}
 
+    @handler("GetTags", expand=False)
+    def get_tags(self, context: RequestContext, request: dict) -> dict:
+        check_arn(context, request["ResourceArn"])
+        return {"Tags": store_of(context).tags.get_tags(request["ResourceArn"])}
 
-def store_of(context: RequestContext) -> GlueStore:
-    return glue_stores[context.account_id][context.region]
 
-
-def find_database(store: GlueStore, name: str) -> dict:
-    if name not in store.databases:
-        raise CommonServiceException("EntityNotFoundException", f"Database {name} not found.")
-    return store.databases[name]
+def check_arn(context: RequestContext, resource: str) -> None:
+    """Only what exists has tags. Raises EntityNotFoundException."""
+    store = store_of(context)
+    known = [arn(context, "database", name) for name in store.databases]
+    if resource not in known:
+        raise not_found(f"Resource {resource} not found.")

@@ -11,7 +11,11 @@ class Database(Resource):
     HONOURED = frozenset({"CatalogId", "DatabaseInput", "DatabaseName"})
 
     def create_resource(self, client, model, request):
-        name = model.get("DatabaseName") or model["DatabaseInput"].get("Name") or f"{request.stack_name}-{request.logical_resource_id}".lower()
+        name = (
+            model.get("DatabaseName")
+            or model["DatabaseInput"].get("Name")
+            or f"{request.stack_name}-{request.logical_resource_id}".lower()
+        )
         client.create_database(DatabaseInput={**model["DatabaseInput"], "Name": name})
         return {"DatabaseName": name}
 
