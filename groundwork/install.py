@@ -95,8 +95,14 @@ def uv() -> Path:
     stamp = home / ".version"
     if not (stamp.is_file() and stamp.read_text() == UV_VERSION):
         say("installing uv")
-        run([sys.executable, "-m", "venv", home], remedy="install Python's venv module (Debian: apt install python3-venv)")
-        run([home / "bin" / "python", "-m", "pip", "install", "--quiet", f"uv=={UV_VERSION}"], remedy="check that PyPI is reached")
+        run(
+            [sys.executable, "-m", "venv", home],
+            remedy="install Python's venv module (Debian: apt install python3-venv)",
+        )
+        run(
+            [home / "bin" / "python", "-m", "pip", "install", "--quiet", f"uv=={UV_VERSION}"],
+            remedy="check that PyPI is reached",
+        )
         stamp.write_text(UV_VERSION)
     return program
 
@@ -107,7 +113,10 @@ def find_python(version: str) -> str:
     uv's own search stops with an error at a pyenv shim whose version is not active, so the real programs are tried first.
     """
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    candidates = [*sorted(pyenv.glob(f"versions/{version}*/bin/python{version}")), shutil.which(f"python{version}")]
+    candidates = [
+        *sorted(pyenv.glob(f"versions/{version}*/bin/python{version}")),
+        shutil.which(f"python{version}"),
+    ]
     for candidate in filter(None, candidates):
         if subprocess.run([candidate, "-c", "import venv"], capture_output=True).returncode == 0:
             return str(candidate)
@@ -149,7 +158,9 @@ def install_postgres() -> None:
     with zipfile.ZipFile(jar) as archive:
         package = next(n for n in archive.namelist() if n.endswith(".txz"))
         with archive.open(package) as stream, tarfile.open(fileobj=stream, mode="r:xz") as files:
-            files.extractall(target, filter="tar") if sys.version_info >= (3, 12) else files.extractall(target)
+            files.extractall(target, filter="tar") if sys.version_info >= (3, 12) else files.extractall(
+                target
+            )
     shutil.rmtree(download)
     stamp.write_text(digest(lock))
 
@@ -198,7 +209,9 @@ def check_checksums(folder: Path, lock: Path) -> None:
     locked = dict(reversed(line.split()) for line in lock.read_text().splitlines())
     for file in sorted(folder.glob("*.jar")):
         if locked.get(file.name) != digest(file):
-            raise InstallError(f"{file.name} is not the file whose checksum {lock.relative_to(ROOT)} has; delete {folder} and try again")
+            raise InstallError(
+                f"{file.name} is not the file whose checksum {lock.relative_to(ROOT)} has; delete {folder} and try again"
+            )
 
 
 def digest(file: Path) -> str:
@@ -206,7 +219,9 @@ def digest(file: Path) -> str:
 
 
 def run(command: list, remedy: str, env: "dict | None" = None) -> None:
-    result = subprocess.run([str(c) for c in command], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    result = subprocess.run(
+        [str(c) for c in command], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if result.returncode:
         tail = "\n".join(result.stdout.strip().splitlines()[-15:])
         raise InstallError(f"{Path(str(command[0])).name} failed:\n{tail}\n→ {remedy}")

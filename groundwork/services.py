@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from groundwork.install import ROOT, STATE, venv
+from groundwork.install import ROOT, venv
 from groundwork.postgres.server import Server
 
 REGION = "us-east-1"
@@ -41,7 +41,9 @@ def postgres(name: str, server: Server) -> Service:
     return Service(name, server.command(), server.port, directory=Path("/"), stop_signal=signal.SIGINT)
 
 
-def localstack(port: int, state: Path, warehouse_dsn: str, controller_url: str, controller_token: str) -> Service:
+def localstack(
+    port: int, state: Path, warehouse_dsn: str, controller_url: str, controller_token: str
+) -> Service:
     """LocalStack with the plug-in."""
     return Service(
         name="localstack",

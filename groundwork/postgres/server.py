@@ -53,7 +53,15 @@ class Server:
             **self.settings,
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        return [*as_ordinary_user(), str(PROGRAMS / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]
+        return [
+            *as_ordinary_user(),
+            str(PROGRAMS / "postgres"),
+            "-D",
+            str(self.data),
+            "-p",
+            str(self.port),
+            *options,
+        ]
 
     def dsn(self, database: str = "postgres") -> str:
         return f"postgresql://{SUPERUSER}:{self.password}@127.0.0.1:{self.port}/{database}"

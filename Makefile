@@ -1,0 +1,61 @@
+# The front door: each target calls the `groundwork` command of the locked environment. `make` alone shows them.
+STATE := $(or $(GROUNDWORK_STATE_DIR),$(CURDIR)/.groundwork)
+GROUNDWORK = $(STATE)/venvs/cli/bin/groundwork
+PYTHON ?= python3
+export OLIST_CSV_DIR SCALE SEED
+
+.DEFAULT_GOAL := help
+.PHONY: help install doctor demo local-up local-down local-reset status run reconcile query logs test e2e-test bench lint format fidelity
+
+help: ## Show these targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: ## Install what the platform runs on (1.8 GB below .groundwork; a minute)
+	@$(PYTHON) groundwork/install.py
+
+doctor: ## Check that this machine can run the platform, with remedies
+	@$(PYTHON) groundwork/install.py cli
+	@$(GROUNDWORK) doctor
+
+demo: install ## Bring the platform up, run the whole pipeline, show the result (OLIST_CSV_DIR=… or SCALE=0.1 SEED=42)
+	@$(GROUNDWORK) demo
+
+local-up: install ## Bring the platform up: services, stacks, seeded source
+	@$(GROUNDWORK) up
+
+local-down: ## End the services, keep the databases
+	@$(GROUNDWORK) down
+
+local-reset: ## End the services and remove their data
+	@$(GROUNDWORK) reset
+
+status: ## Show what is up, what is deployed, how the last run went
+	@$(GROUNDWORK) status
+
+run: ## Run the pipeline once, with progress
+	@$(GROUNDWORK) run
+
+reconcile: ## Compare source, bronze, silver and warehouse, column by column
+	@$(GROUNDWORK) reconcile
+
+query: ## Ask an engine: make query ENGINE=athena|warehouse SQL="SELECT …"
+	@$(GROUNDWORK) query $(ENGINE) "$(SQL)"
+
+logs: ## Show a service's log: make logs S=localstack
+	@$(GROUNDWORK) logs $(S)
+
+test: install ## Run all tests that need no platform running (10 minutes on two cores)
+	@tests/run
+
+e2e-test: local-up ## Bring the platform up, run the pipeline and assert what came out
+	@$(STATE)/venvs/cli/bin/python -m pytest tests/e2e
+
+bench: install ## Measure speed and memory against named peers
+	@tests/benchmarks/run
+
+lint: install ## Check the style of the code and the templates
+	@$(STATE)/venvs/cli/bin/ruff check . && $(STATE)/venvs/cli/bin/ruff format --check .
+	@$(STATE)/venvs/cli/bin/cfn-lint cloudformation/templates/*.yaml
+
+format: install ## Format the code
+	@$(STATE)/venvs/cli/bin/ruff check --fix-only -q . && $(STATE)/venvs/cli/bin/ruff format -q .

@@ -1,0 +1,173 @@
+"""Deploy the stacks with Sceptre, put the code of the jobs on S3, and test DMS's connections.
+
+The same code for every target: what differs is the file of ``cloudformation/environments`` and where AWS is.
+"""
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable
+
+from botocore.exceptions import ClientError
+from sceptre.context import SceptreContext
+from sceptre.plan.plan import SceptrePlan
+from sceptre.stack_status import StackStatus
+
+from groundwork import bundle
+from groundwork.aws import client, variable
+from groundwork.settings import Settings, UserError
+
+STACKS = ("network", "storage", "source", "replication", "processing", "catalog", "warehouse")
+DEPLOYED = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+
+
+def deploy(settings: Settings, say: Callable[[str], None]) -> None:
+    """Make AWS as the templates say. Doing it again changes nothing. Raises UserError with the failed resource's reason."""
+    deploy_stacks(settings, say)
+    upload_artifacts(say)
+    test_connections(say)
+
+
+def deploy_stacks(settings: Settings, say: Callable[[str], None]) -> None:
+    fingerprint = fingerprint_of(settings)
+    if all(stack_fingerprint(name_of(settings, part)) == fingerprint for part in STACKS):
+        say("stacks are as the templates say")
+        return
+    remove_failed(settings, say)
+    logging.getLogger("sceptre").setLevel(logging.CRITICAL)
+    context = SceptreContext(
+        project_path=str(settings.root / "cloudformation"),
+        command_path="",
+        user_variables={**settings.parameters, "fingerprint": fingerprint},
+    )
+    started = time.monotonic()
+    try:
+        outcome = SceptrePlan(context).launch()
+    except ClientError as error:
+        raise UserError(f"the stacks could not be deployed: {error}") from error
+    failed = sorted(
+        stack.external_name for stack, status in outcome.items() if status != StackStatus.COMPLETE
+    )
+    if failed:
+        raise UserError("\n".join(f"stack {stack} failed: {failure_reason(stack)}" for stack in failed))
+    say(f"{len(outcome)} stacks deployed in {time.monotonic() - started:.0f} s")
+
+
+def remove_failed(settings: Settings, say: Callable[[str], None]) -> None:
+    """CloudFormation cannot update a stack whose creation failed or was cut short: delete it first."""
+    for part in reversed(STACKS):
+        name = name_of(settings, part)
+        if (describe(name) or {}).get("StackStatus") in (
+            "ROLLBACK_COMPLETE",
+            "CREATE_FAILED",
+            "ROLLBACK_FAILED",
+            "CREATE_IN_PROGRESS",
+        ):
+            say(f"removing the unfinished stack {name}")
+            client("cloudformation").delete_stack(StackName=name)
+            client("cloudformation").get_waiter("stack_delete_complete").wait(
+                StackName=name, WaiterConfig={"Delay": 2}
+            )
+
+
+def name_of(settings: Settings, part: str) -> str:
+    return f"groundwork-{settings.environment}-{part}"
+
+
+def fingerprint_of(settings: Settings) -> str:
+    """A hash of everything that the stacks are made of."""
+    sources = sorted((settings.root / "cloudformation").rglob("*.yaml"))
+    text = "".join(s.read_text() for s in sources) + json.dumps(settings.parameters, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def describe(stack: str) -> dict | None:
+    try:
+        return client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    except ClientError:
+        return None
+
+
+def stack_fingerprint(stack: str) -> str | None:
+    """The fingerprint that a finished stack was deployed with, or None."""
+    found = describe(stack)
+    if not found or found["StackStatus"] not in DEPLOYED:
+        return None
+    return next((t["Value"] for t in found.get("Tags", []) if t["Key"] == "fingerprint"), None)
+
+
+def failure_reason(stack: str) -> str:
+    try:
+        events = client("cloudformation").describe_stack_events(StackName=stack)["StackEvents"]
+    except ClientError as error:
+        return str(error)
+    failed = [
+        e
+        for e in reversed(events)
+        if e["ResourceStatus"].endswith("FAILED") and e.get("ResourceStatusReason")
+    ]
+    return (
+        "; ".join(
+            f"{e['LogicalResourceId']} ({e['ResourceType']}): {e['ResourceStatusReason']}" for e in failed[:3]
+        )
+        or "no reason given"
+    )
+
+
+def upload_artifacts(say: Callable[[str], None]) -> None:
+    """Put the Spark package and its entry point where EMR fetches them; files that are there already stay."""
+    bucket = variable("artifacts_bucket")
+    uploaded = [key for key, body in bundle.artifacts().items() if put_if_changed(bucket, key, body)]
+    if uploaded:
+        say(f"uploaded {', '.join(uploaded)} to s3://{bucket}")
+
+
+def put_if_changed(bucket: str, key: str, body: bytes) -> bool:
+    digest = hashlib.sha256(body).hexdigest()
+    try:
+        if client("s3").head_object(Bucket=bucket, Key=key)["Metadata"].get("sha256") == digest:
+            return False
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "404":
+            raise
+    client("s3").put_object(Bucket=bucket, Key=key, Body=body, Metadata={"sha256": digest})
+    return True
+
+
+def test_connections(say: Callable[[str], None]) -> None:
+    """DMS starts a task only after both of its endpoints were reached from the replication instance."""
+    dms = client("dms")
+    task = dms.describe_replication_tasks(
+        Filters=[{"Name": "replication-task-arn", "Values": [variable("replication_task_arn")]}],
+        WithoutSettings=True,
+    )["ReplicationTasks"][0]
+    instance = task["ReplicationInstanceArn"]
+    for side in ("Source", "Target"):
+        endpoint = task[f"{side}EndpointArn"]
+        if connection(dms, instance, endpoint).get("Status") == "successful":
+            continue
+        dms.test_connection(ReplicationInstanceArn=instance, EndpointArn=endpoint)
+        result = wait_for_test(dms, instance, endpoint)
+        if result["Status"] != "successful":
+            raise UserError(
+                f"DMS cannot reach its {side.lower()} endpoint: {result.get('LastFailureMessage', 'no reason given')}"
+            )
+        say(f"DMS reaches its {side.lower()} endpoint")
+
+
+def connection(dms, instance: str, endpoint: str) -> dict:
+    filters = [
+        {"Name": "endpoint-arn", "Values": [endpoint]},
+        {"Name": "replication-instance-arn", "Values": [instance]},
+    ]
+    return next(iter(dms.describe_connections(Filters=filters)["Connections"]), {})
+
+
+def wait_for_test(dms, instance: str, endpoint: str, timeout: float = 300) -> dict:
+    deadline = time.monotonic() + timeout
+    while (found := connection(dms, instance, endpoint)).get(
+        "Status"
+    ) == "testing" and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return found

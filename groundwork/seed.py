@@ -1,0 +1,50 @@
+"""Fill the source: with Kaggle's CSVs where a folder of them is given, else with generated ones of the same shape."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from groundwork_contracts import load_contracts
+
+from groundwork.aws import client
+from groundwork.settings import Settings, UserError
+from seed_data import generator, loader
+from seed_data.csv_folder import SeedError
+
+
+def seed(settings: Settings, say: Callable[[str], None]) -> None:
+    """Make the replication user and load the data. Doing it again changes nothing. Raises UserError."""
+    contracts = load_contracts(settings.root / "contracts" / "olist")
+    try:
+        folder = settings.olist_csv_dir or generated(settings, say)
+        loaded = loader.load(folder, settings.source_dsn, contracts, lambda step: show(step, say))
+        loader.create_dms_role(settings.source_dsn, replication_password(settings))
+    except SeedError as error:
+        raise UserError(str(error)) from error
+    rows = sum(loaded.rows.values())
+    say(
+        f"source seeded with {rows:,} rows in {len(loaded.rows)} tables"
+        if loaded.changed
+        else f"source holds its {rows:,} rows already"
+    )
+
+
+def generated(settings: Settings, say: Callable[[str], None]) -> Path:
+    """The folder of the generated CSVs of this scale and seed, made unless it is there."""
+    folder = settings.state / "seed" / f"scale-{settings.scale:g}-seed-{settings.seed}"
+    if not folder.is_dir():
+        say(f"generating data of Olist's shape at scale {settings.scale:g}")
+        unfinished = folder.with_name(folder.name + ".new")
+        generator.generate(unfinished, settings.scale, settings.seed)
+        unfinished.rename(folder)
+    return folder
+
+
+def replication_password(settings: Settings) -> str:
+    secret = client("secretsmanager").get_secret_value(SecretId=f"groundwork-{settings.environment}-source")
+    return json.loads(secret["SecretString"])["password"]
+
+
+def show(step: loader.Progress, say: Callable[[str], None]) -> None:
+    if step.rows is not None:
+        say(f"  [dim]{step.table:<36} {step.rows:>12,} rows[/dim]")

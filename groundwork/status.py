@@ -1,0 +1,47 @@
+"""What is up, what is deployed, and how the last run went."""
+
+from groundwork import deploy
+from groundwork.airflow_api import Airflow
+from groundwork.aws import use_local_endpoint
+from groundwork.pipeline import DAG
+from groundwork.runtimes import processes
+from groundwork.settings import Settings, UserError
+from groundwork.topology import platform_services
+
+
+def status(settings: Settings) -> dict:
+    """``services`` (name, up, port, since), ``stacks`` (name, status), ``last_run`` (id, state, times) or None."""
+    supervised = processes.status(settings)
+    services = [
+        {
+            "name": service.name,
+            "up": service.name in supervised and service.is_up(),
+            "port": service.port,
+            "description": supervised.get(service.name, {}).get("description", "not running"),
+        }
+        for stage in platform_services(settings)
+        for service in stage.services
+    ]
+    up = {s["name"] for s in services if s["up"]}
+    return {
+        "services": services,
+        "stacks": stacks(settings) if "localstack" in up else [],
+        "last_run": last_run(settings) if "airflow-api-server" in up else None,
+    }
+
+
+def stacks(settings: Settings) -> list[dict]:
+    use_local_endpoint()
+    names = [deploy.name_of(settings, part) for part in deploy.STACKS]
+    return [
+        {"name": name, "status": (deploy.describe(name) or {}).get("StackStatus", "not deployed")}
+        for name in names
+    ]
+
+
+def last_run(settings: Settings) -> dict | None:
+    try:
+        run = Airflow(settings).latest_run(DAG)
+    except UserError:
+        return None
+    return {key: run[key] for key in ("dag_run_id", "state", "start_date", "end_date")} if run else None

@@ -1,0 +1,132 @@
+"""What the platform consists of, in the order in which it comes up; each runtime runs the same parts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import trustme
+from psycopg import sql
+
+from groundwork import services
+from groundwork.postgres.server import Server, hand_over
+from groundwork.services import Service
+from groundwork.settings import Settings
+from groundwork.spark_cluster import SparkCluster
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Services that come up together; ``afterwards`` prepares what the next stage needs, again and again harmlessly."""
+
+    services: list[Service]
+    afterwards: Callable[[], None] = lambda: None
+
+
+def platform_services(settings: Settings) -> list[Stage]:
+    source, warehouse = source_server(settings), warehouse_server(settings)
+    source.initialise()
+    warehouse.initialise()
+    spark = spark_cluster(settings)
+    spark.configure()
+
+    def prepare_databases() -> None:
+        create_database(source.dsn(), "olist")
+        create_role(warehouse.dsn(), "airflow", settings.credentials.airflow_admin)
+        create_database(warehouse.dsn(), "airflow", owner="airflow")
+        create_role(warehouse.dsn(), "dbt", settings.credentials.warehouse_dbt)
+        airflow(settings).migrate()
+
+    return [
+        Stage(
+            [
+                services.postgres("source", source),
+                services.postgres("warehouse", warehouse),
+                localstack(settings, spark),
+                spark.master(),
+            ],
+            prepare_databases,
+        ),
+        Stage([spark.worker(), spark.instance_controller(), *airflow(settings).services()]),
+    ]
+
+
+def source_server(settings: Settings) -> Server:
+    certificate, key = tls_files(settings.state / "tls")
+    return Server(
+        settings.state / "source",
+        settings.ports.source,
+        settings.credentials.source_superuser,
+        {
+            "wal_level": "logical",
+            "max_replication_slots": "10",
+            "max_wal_senders": "10",
+            "max_wal_size": "2GB",
+            # DMS's endpoint asks for TLS, here as on RDS.
+            "ssl": "on",
+            "ssl_cert_file": str(certificate),
+            "ssl_key_file": str(key),
+        },
+    )
+
+
+def warehouse_server(settings: Settings) -> Server:
+    return Server(
+        settings.state / "warehouse",
+        settings.ports.warehouse,
+        settings.credentials.warehouse_superuser,
+        {"max_wal_size": "2GB", "shared_buffers": "256MB", "work_mem": "32MB"},
+    )
+
+
+def localstack(settings: Settings, spark: SparkCluster) -> Service:
+    return services.localstack(
+        settings.ports.localstack,
+        settings.state,
+        settings.warehouse_dsn,
+        spark.controller_url,
+        settings.credentials.instance_controller_token,
+    )
+
+
+def spark_cluster(settings: Settings) -> SparkCluster:
+    return SparkCluster(
+        state=settings.state / "spark",
+        aws=services.aws_environment(settings.ports.localstack),
+        token=settings.credentials.instance_controller_token,
+        master_port=settings.ports.spark_master,
+        web_port=settings.ports.spark_master_ui,
+        controller_port=settings.ports.instance_controller,
+    )
+
+
+def tls_files(folder: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for 127.0.0.1 and its key, made once."""
+    certificate, key = folder / "server.pem", folder / "server.key"
+    if not key.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        issued = trustme.CA().issue_cert("127.0.0.1", "localhost")
+        issued.cert_chain_pems[0].write_to_path(certificate)
+        key.touch(mode=0o600)
+        issued.private_key_pem.write_to_path(key)
+        hand_over(key)
+    return certificate, key
+
+
+def create_database(dsn: str, name: str, owner: str = "postgres") -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(owner))
+            )
+
+
+def create_role(dsn: str, name: str, password: str) -> None:
+    """A role that may log in, with this password whether it is new or not."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
+        statement = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(
+            sql.Identifier(name), sql.Literal(password)
+        )
+        connection.execute(statement)
