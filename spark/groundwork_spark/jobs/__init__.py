@@ -1,0 +1,1 @@
+"""Entry points: one module per job, each with its ``spark-submit`` line."""

@@ -1,0 +1,131 @@
+"""Bronze to silver: every table of the contracts, side by side in one application.
+
+    spark-submit --py-files s3://ARTIFACTS/spark/groundwork_spark.zip s3://ARTIFACTS/spark/silver.py \
+        --bronze s3://BRONZE/olist/shop --silver s3://SILVER/olist [--tables orders,customers]
+
+Progress goes to stderr; a summary in JSON goes to stdout and to ``<silver>/_runs/latest.json``. Nothing is written
+before every table's bronze has passed its schema check. After that each table stands for itself: one that fails
+leaves its silver as it was, the others are committed, and the application ends with exit code 1 and the reasons.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from importlib.resources import as_file, files
+from typing import TypeVar
+
+from groundwork_contracts import Contract, load_contracts
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+
+from groundwork_spark import bronze, silver
+from groundwork_spark.log import say
+from groundwork_spark.schema import BronzeSchemaError
+from groundwork_spark.session import start_session
+from groundwork_spark.silver import Lake, Outcome
+from groundwork_spark.storage import Storage
+
+# More tables than cores at a time: one plans or commits while another computes.
+TABLES_AT_A_TIME = 4
+EXPECTED_ERRORS = (BronzeSchemaError, silver.TooManyRejected, OSError, PySparkException, Py4JJavaError)
+
+T = TypeVar("T")
+
+
+def main(arguments: list[str]) -> None:
+    contracts = bundled_contracts()
+    options = parse_arguments(arguments, contracts)
+    spark = start_session("silver")
+    try:
+        lake = Lake(spark, Storage(spark), options.silver)
+        summary = run(lake, options.bronze, {name: contracts[name] for name in options.tables})
+    except (bronze.BronzeError, OSError) as error:
+        sys.exit(f"silver: {error}")
+    finally:
+        spark.stop()
+    print(json.dumps(summary), flush=True)
+    failures = [table["error"] for table in summary["tables"] if table["error"]]
+    if failures:
+        sys.exit("silver: " + "\nsilver: ".join(failures))
+
+
+def bundled_contracts() -> dict[str, Contract]:
+    """The contracts that travel with the job, by table."""
+    with as_file(files("groundwork_contracts") / "olist") as folder:
+        return load_contracts(folder)
+
+
+def parse_arguments(arguments: list[str], contracts: dict[str, Contract]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bronze", required=True, type=folder, help="the schema's folder in bronze")
+    parser.add_argument("--silver", required=True, type=folder, help="the folder of silver's tables")
+    parser.add_argument("--tables", type=lambda names: names.split(","), help="these tables only, with commas between")
+    options = parser.parse_args(arguments)
+    options.tables = options.tables or list(contracts)
+    unknown = set(options.tables) - set(contracts)
+    if unknown:
+        parser.error(f"no contract for {', '.join(sorted(unknown))}; there are {', '.join(contracts)}")
+    return options
+
+
+def folder(url: str) -> str:
+    return url.rstrip("/")
+
+
+def run(lake: Lake, bronze_folder: str, contracts: dict[str, Contract]) -> dict:
+    """Refresh these tables and return the summary, which is also kept in silver."""
+    started = time.monotonic()
+    listed = bronze.list_tables(lake.storage, bronze_folder, contracts)
+    # The largest first: a table that starts last should not be the one that takes longest.
+    names = sorted(contracts, key=lambda name: -sum(file.size for file in listed[name]))
+    say(f"{len(names)} tables, {sum(len(f) for f in listed.values())} files in {bronze_folder}")
+    sources, errors = side_by_side(lambda name: silver.inspect(lake, contracts[name], listed[name]), names)
+    outcomes = {}
+    if not errors:
+        outcomes, errors = side_by_side(lambda name: silver.refresh(lake, sources[name]), names)
+    for name in names:
+        if name not in outcomes:
+            status = "failed" if name in errors else "untouched"
+            outcomes[name] = Outcome(table=name, status=status, error=errors.get(name))
+    summary = {
+        "status": "failed" if errors else "succeeded",
+        "seconds": round(time.monotonic() - started, 2),
+        "tables": [asdict(outcomes[name]) for name in contracts],
+    }
+    lake.storage.write(f"{lake.silver}/_runs/latest.json", json.dumps(summary, indent=1))
+    return summary
+
+
+def side_by_side(action: Callable[[str], T], names: list[str]) -> tuple[dict[str, T], dict[str, str]]:
+    """Do the action for every table, some at a time. Returns what came of it, and the errors, by table."""
+    results, errors = {}, {}
+    with ThreadPoolExecutor(TABLES_AT_A_TIME) as pool:
+        running = {name: pool.submit(action, name) for name in names}
+    for name, future in running.items():
+        error = future.exception()
+        if error is None:
+            results[name] = future.result()
+        elif isinstance(error, EXPECTED_ERRORS):
+            errors[name] = explain(name, error)
+            say(f"{name}: failed")
+        else:
+            raise error
+    return results, errors
+
+
+def explain(table: str, error: Exception) -> str:
+    """One line that names the table; of Spark's errors what they say first, which names the file."""
+    if isinstance(error, Py4JJavaError):
+        text = error.java_exception.getMessage()
+    else:
+        text = str(error)
+    line = text.strip().splitlines()[0]
+    return line if line.startswith(f"{table}:") else f"{table}: {line}"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,80 @@
+"""A contract's columns as Spark types, and whether bronze's columns can become them."""
+
+from groundwork_contracts import Column, Contract
+from pyspark.sql import types as t
+
+SPARK_TYPES = {
+    "smallint": t.ShortType(),
+    "integer": t.IntegerType(),
+    "bigint": t.LongType(),
+    "real": t.FloatType(),
+    "double precision": t.DoubleType(),
+    "boolean": t.BooleanType(),
+    "date": t.DateType(),
+    "timestamp": t.TimestampType(),
+    "varchar": t.StringType(),
+    "char": t.StringType(),
+    "text": t.StringType(),
+}
+# Besides the type itself: narrower ones, and DMS's `true` and `false` for a boolean.
+WIDENED = {
+    t.IntegerType(): (t.ShortType(),),
+    t.LongType(): (t.ShortType(), t.IntegerType()),
+    t.DoubleType(): (t.FloatType(),),
+    t.BooleanType(): (t.StringType(),),
+}
+# What DMS adds to the source's columns.
+REPLICATION_COLUMNS = ("Op", "dms_timestamp")
+
+
+class BronzeSchemaError(Exception):
+    """Bronze's columns are not those of the contract. Its text names the table, every such column, and the remedy."""
+
+
+def spark_type(column: Column) -> t.DataType:
+    """Raises ValueError for a type that silver does not know."""
+    if column.base_type == "numeric" and column.type_arguments:
+        return t.DecimalType(*column.type_arguments)
+    if column.base_type not in SPARK_TYPES:
+        raise ValueError(f"{column.name}: silver has no type for {column.type!r} of its contract")
+    return SPARK_TYPES[column.base_type]
+
+
+def silver_schema(contract: Contract) -> t.StructType:
+    """Every column of the contract, in its order, then the derived partition column."""
+    fields = [t.StructField(c.name, spark_type(c)) for c in contract.columns]
+    if contract.partition:
+        fields.append(t.StructField(contract.partition_name, t.StringType()))
+    return t.StructType(fields)
+
+
+def check_bronze_schema(contract: Contract, bronze: t.StructType) -> list[str]:
+    """Return the columns that bronze has and the contract has not: they are left out of silver.
+
+    Raises BronzeSchemaError where a column is missing, or has a type whose values might not fit the contract's.
+    """
+    found = {field.name: field.dataType for field in bronze}
+    problems = [f"it has no column {c!r}" for c in (*contract_names(contract), "dms_timestamp") if c not in found]
+    problems += [
+        f"its column {c.name!r} is {found[c.name].simpleString()}, which cannot become {c.type}"
+        for c in contract.columns
+        if c.name in found and not fits(found[c.name], spark_type(c))
+    ]
+    if problems:
+        raise BronzeSchemaError(
+            f"{contract.table}: bronze is not as its contract says: {'; '.join(problems)}. "
+            "Load the table again if the source is right, or change the contract if the source has changed"
+        )
+    return [name for name in found if name not in (*contract_names(contract), *REPLICATION_COLUMNS)]
+
+
+def contract_names(contract: Contract) -> list[str]:
+    return [column.name for column in contract.columns]
+
+
+def fits(bronze: t.DataType, silver: t.DataType) -> bool:
+    """Whether every value of the one type is a value of the other."""
+    if isinstance(bronze, t.DecimalType) and isinstance(silver, t.DecimalType):
+        whole_digits = silver.precision - silver.scale
+        return bronze.scale <= silver.scale and bronze.precision - bronze.scale <= whole_digits
+    return bronze == silver or bronze in WIDENED.get(silver, ())

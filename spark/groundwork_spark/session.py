@@ -1,0 +1,38 @@
+"""The Spark session of a job.
+
+EMR puts Delta's jars on the class path and configures nothing else, so the job names Delta's extension and catalog
+itself (https://docs.aws.amazon.com/emr/latest/ReleaseGuide/Deltacluster-release.html). Endpoint, credentials and the
+mapping of ``s3://`` to a file system are the cluster's. Why each setting has its value: ``docs/spark.md``.
+"""
+
+from pyspark.sql import SparkSession
+
+DELTA = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
+    "spark.databricks.delta.snapshotPartitions": "1",
+}
+# What Redshift's COPY asks of a Parquet file: decimals of minimal length, timestamps of 64 bits.
+PARQUET = {
+    "spark.sql.parquet.compression.codec": "zstd",
+    "spark.sql.parquet.writeLegacyFormat": "true",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.session.timeZone": "UTC",
+}
+EXECUTION = {
+    "spark.scheduler.mode": "FAIR",
+    "spark.sql.shuffle.partitions": "32",
+    "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+    "spark.sql.optimizer.windowGroupLimitThreshold": "-1",
+}
+
+
+def start_session(name: str) -> SparkSession:
+    """The session of the application ``name``; what ``spark-submit`` was given besides these settings stays."""
+    builder = SparkSession.builder.appName(name)
+    for key, value in {**DELTA, **PARQUET, **EXECUTION}.items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("WARN")
+    return session

@@ -1,0 +1,66 @@
+"""The lake's files, through Hadoop's file systems: what Spark reads with is what lists and writes here."""
+
+from dataclasses import dataclass
+
+from py4j.java_gateway import is_instance_of
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import SparkSession
+
+
+@dataclass(frozen=True)
+class File:
+    """``mark`` changes when the content does: S3's ETag, or the time of modification elsewhere."""
+
+    path: str
+    size: int
+    mark: str
+
+
+class Storage:
+    """Files by their whole URL (``s3://bucket/key``). Raises FileNotFoundError, or OSError with the store's own text."""
+
+    def __init__(self, spark: SparkSession):
+        self.jvm = spark._jvm
+        self.gateway = spark.sparkContext._gateway
+        self.configuration = spark._jsc.hadoopConfiguration()
+
+    def list(self, folder: str, recursive: bool = False) -> list[File]:
+        """The folder's files, sorted by path; on S3 one flat listing."""
+        listing = self._call(lambda fs, path: fs.listFiles(path, recursive), folder)
+        files = []
+        while listing.hasNext():
+            status = listing.next()
+            files.append(File(status.getPath().toString(), status.getLen(), self._mark(status)))
+        return sorted(files, key=lambda file: file.path)
+
+    def qualified(self, url: str) -> str:
+        """The URL as the file system itself writes it, without a slash at the end."""
+        return self._call(lambda fs, path: fs.makeQualified(path).toString(), url)
+
+    def read(self, file: str) -> str:
+        stream = self._call(lambda fs, path: fs.open(path), file)
+        try:
+            return self.jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8")
+        finally:
+            stream.close()
+
+    def write(self, file: str, text: str) -> None:
+        stream = self._call(lambda fs, path: fs.create(path, True), file)
+        try:
+            stream.write(text.encode())
+        finally:
+            stream.close()
+
+    def _call(self, action, url: str):
+        try:
+            path = self.jvm.org.apache.hadoop.fs.Path(url)
+            return action(path.getFileSystem(self.configuration), path)
+        except Py4JJavaError as error:
+            missing = is_instance_of(self.gateway, error.java_exception, "java.io.FileNotFoundException")
+            kind = FileNotFoundError if missing else OSError
+            raise kind(f"{url}: {error.java_exception.getMessage()}") from None
+
+    def _mark(self, status) -> str:
+        if is_instance_of(self.gateway, status, "org.apache.hadoop.fs.EtagSource") and status.getEtag():
+            return status.getEtag()
+        return str(status.getModificationTime())
