@@ -77,9 +77,7 @@ def check_header(file: Path, expected: list[str]) -> None:
         header = next(csv.reader(lines), [])
     if header != expected:
         found = ",".join(header) if header else "nothing"
-        raise SeedError(
-            f"{file.name}, line 1: the header is {found[:300]}\n    but Olist's is {','.join(expected)}"
-        )
+        raise SeedError(f"{file.name}, line 1: the header is {found[:300]}\n    but Olist's is {','.join(expected)}")
 
 
 def chunks(file: Path) -> Iterator[bytes]:

@@ -24,16 +24,13 @@ def column_definition(column: Column) -> str:
 
 def primary_keys(contracts: Iterable[Contract]) -> list[str]:
     """One statement per table that has a key; geolocation has none."""
-    return [
-        f"ALTER TABLE {c.schema}.{c.table} ADD PRIMARY KEY ({', '.join(c.key)})" for c in contracts if c.key
-    ]
+    return [f"ALTER TABLE {c.schema}.{c.table} ADD PRIMARY KEY ({', '.join(c.key)})" for c in contracts if c.key]
 
 
 def foreign_keys(contracts: Iterable[Contract]) -> list[str]:
     """One statement per reference; the keys that they point to must be there."""
     return [
-        f"ALTER TABLE {c.schema}.{c.table} "
-        f"ADD FOREIGN KEY ({column.name}) REFERENCES {c.schema}.{table} ({key})"
+        f"ALTER TABLE {c.schema}.{c.table} ADD FOREIGN KEY ({column.name}) REFERENCES {c.schema}.{table} ({key})"
         for c in contracts
         for column in c.columns
         if column.references

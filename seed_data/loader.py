@@ -59,9 +59,7 @@ def load(
             connection.execute(f"COMMENT ON SCHEMA {ddl.SCHEMA} IS {sql.Literal(mark).as_string()}")
             connection.commit()
         except psycopg.Error as error:
-            raise SeedError(
-                f"the source refused the load: {error}\n→ mend the cause, then load again"
-            ) from error
+            raise SeedError(f"the source refused the load: {error}\n→ mend the cause, then load again") from error
     return Loaded(rows, changed=True)
 
 
@@ -166,10 +164,7 @@ def schema_comment(connection) -> str | None:
 
 
 def count_rows(connection, tables: Iterable[Contract]) -> dict[str, int]:
-    return {
-        t.table: connection.execute(f"SELECT count(*) FROM {t.schema}.{t.table}").fetchone()[0]
-        for t in tables
-    }
+    return {t.table: connection.execute(f"SELECT count(*) FROM {t.schema}.{t.table}").fetchone()[0] for t in tables}
 
 
 def main() -> None:
