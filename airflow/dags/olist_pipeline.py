@@ -1,0 +1,237 @@
+"""Olist, from the source to the marts: full load, Delta tables, catalog, warehouse, star schema.
+
+Every task may be cleared and run again: what an earlier try has started is found and not started twice, and what is
+written is replaced as a whole. Data is never half-written: each layer keeps its old state until the new one is ready.
+
+### Triage notes
+
+**bronze**
+
+- `start_full_load`: *InvalidResourceStateFault* about a connection test means that DMS cannot reach an endpoint. Test
+  the endpoints' connections; the failure message of the test says why (password, network, bucket).
+- `wait_for_full_load`: the task failed. Its `LastFailureMessage` and table statistics name the table; mend it and
+  clear `start_full_load`.
+
+**silver**
+
+- `create_cluster`: the answer of EMR names the parameter that it refuses.
+- `run_silver`: the log ends with EMR's reason and the step's log file. *TooManyRejected* means that a source sends
+  rows that break its contract: look into `olist_silver.quarantine_<table>`, then mend the source, or the contract.
+- `terminate_cluster`: runs whatever happened. When it fails, end the cluster by hand: it costs money. (It ends by
+  itself after an hour without a step.)
+
+**catalog**: a crawler that fails says why in its last crawl. Nothing but Athena depends on it: the warehouse and the
+marts are loaded all the same.
+
+**lake_checks**
+
+- `no_row_lost`: the log lists the tables whose bronze rows are neither in silver nor in quarantine. Do not trust this
+  run's marts. Clear `run_silver`; should it stay so, compare the bronze files with the table statistics of DMS.
+
+**warehouse**
+
+- `create_schema`, `load_<table>`: the statement's error is in the log. All statements of a table are one transaction:
+  its rows are the old ones until it succeeds. Clear the task.
+
+**marts**: one task per dbt model, fed by one `dbt build` in `dbt_producer_watcher`. The model's task shows the failing
+model or test. Clear the model's task: it then runs dbt for that model alone.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.configuration import conf
+from airflow.providers.amazon.aws.operators.emr import EmrTerminateJobFlowOperator
+from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerRunOperator
+from airflow.providers.amazon.aws.operators.redshift_data import RedshiftDataOperator
+from airflow.providers.amazon.aws.sensors.dms import DmsTaskCompletedSensor
+from airflow.sdk import DAG, TaskGroup
+from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
+from cosmos.constants import ExecutionMode, InvocationMode, LoadMode, TestBehavior
+from groundwork_operators import AthenaCheckOperator, DmsFullLoadOperator, EmrClusterOperator, EmrRunStepOperator
+
+TABLES = [
+    "customers",
+    "geolocation",
+    "order_items",
+    "order_payments",
+    "order_reviews",
+    "orders",
+    "product_category_name_translation",
+    "products",
+    "sellers",
+]
+# A run's cluster has its name: a retry finds it, and two runs cannot take each other's.
+CLUSTER = {
+    "Name": "groundwork-{{ var.value.environment }}-olist_pipeline-{{ run_id }}",
+    "ReleaseLabel": "{{ var.value.emr_release_label }}",
+    "Applications": [{"Name": "Spark"}],
+    "Configurations": [{"Classification": "delta-defaults", "Properties": {"delta.enabled": "true"}}],
+    "Instances": {
+        "InstanceGroups": [
+            {"Name": "primary", "InstanceRole": "MASTER", "InstanceType": "m5.xlarge", "InstanceCount": 1},
+            {"Name": "core", "InstanceRole": "CORE", "InstanceType": "m5.xlarge", "InstanceCount": 2},
+        ],
+        "Ec2SubnetId": "{{ var.value.emr_subnet_id }}",
+        "EmrManagedMasterSecurityGroup": "{{ var.value.emr_security_group }}",
+        "EmrManagedSlaveSecurityGroup": "{{ var.value.emr_security_group }}",
+        "KeepJobFlowAliveWhenNoSteps": True,
+        "TerminationProtected": False,
+    },
+    "AutoTerminationPolicy": {"IdleTimeout": 3600},
+    "LogUri": "s3://{{ var.value.logs_bucket }}/emr/",
+    "ServiceRole": "{{ var.value.emr_service_role }}",
+    "JobFlowRole": "{{ var.value.emr_instance_profile }}",
+    "VisibleToAllUsers": True,
+    "Tags": [{"Key": "project", "Value": "groundwork"}],
+}
+SILVER_STEP = {
+    "Name": "silver",
+    "ActionOnFailure": "CONTINUE",
+    "HadoopJarStep": {
+        "Jar": "command-runner.jar",
+        "Args": [
+            "spark-submit",
+            "--deploy-mode",
+            "client",
+            "--py-files",
+            "s3://{{ var.value.artifacts_bucket }}/spark/groundwork_spark.zip",
+            "s3://{{ var.value.artifacts_bucket }}/spark/silver.py",
+            "--bronze",
+            "s3://{{ var.value.bronze_bucket }}/olist/shop",
+            "--silver",
+            "s3://{{ var.value.silver_bucket }}/olist",
+        ],
+    },
+}
+WAREHOUSE = {
+    "workgroup_name": "{{ var.value.redshift_workgroup }}",
+    "database": "{{ var.value.redshift_database }}",
+}
+# Airflow's own configuration, which is MWAA's too; nothing here is read from the network.
+poll_seconds = conf.getint("groundwork", "poll_seconds", fallback=30)
+retry_seconds = conf.getint("groundwork", "retry_seconds", fallback=60)
+schedule = conf.get("groundwork", "schedule", fallback="0 3 * * *") or None
+dbt_project = Path(conf.get("groundwork", "dbt_project"))
+
+with DAG(
+    dag_id="olist_pipeline",
+    description="Olist from the source database to the star schema",
+    doc_md=__doc__,
+    schedule=schedule,
+    catchup=False,
+    # The layers are replaced as a whole: two runs at a time would take each other's ground away.
+    max_active_runs=1,
+    tags=["olist", "bronze", "silver", "marts"],
+    default_args={
+        "owner": "data-platform",
+        "retries": 2,
+        "retry_delay": timedelta(seconds=retry_seconds),
+        "retry_exponential_backoff": 2,
+        "max_retry_delay": timedelta(minutes=10),
+        "execution_timeout": timedelta(hours=2),
+    },
+) as dag:
+    with TaskGroup("bronze") as bronze:
+        start_full_load = DmsFullLoadOperator(
+            task_id="start_full_load",
+            replication_task_arn="{{ var.value.replication_task_arn }}",
+            doc_md="Starts the DMS task: all nine tables, from the source into Parquet files in the bronze bucket.",
+        )
+        wait_for_full_load = DmsTaskCompletedSensor(
+            task_id="wait_for_full_load",
+            replication_task_arn="{{ var.value.replication_task_arn }}",
+            mode="reschedule",
+            poke_interval=poll_seconds,
+            timeout=timedelta(hours=2).total_seconds(),
+            doc_md="Waits until DMS has loaded every table.",
+        )
+        start_full_load >> wait_for_full_load
+
+    with TaskGroup("silver") as silver:
+        create_cluster = EmrClusterOperator(
+            task_id="create_cluster",
+            job_flow_overrides=CLUSTER,
+            emr_conn_id=None,
+            doc_md="Creates this run's EMR cluster. It takes steps while it starts, so nothing waits for it here.",
+        )
+        run_silver = EmrRunStepOperator(
+            task_id="run_silver",
+            job_flow_id=create_cluster.output,
+            steps=[SILVER_STEP],
+            waiter_delay=poll_seconds,
+            waiter_max_attempts=7200 // poll_seconds,
+            doc_md="One Spark application: bronze to typed, checked, de-duplicated Delta tables, and the quarantine.",
+        )
+        terminate_cluster = EmrTerminateJobFlowOperator(
+            task_id="terminate_cluster",
+            job_flow_id=create_cluster.output,
+            doc_md="Ends the cluster, whatever became of the step.",
+        ).as_teardown(setups=create_cluster)
+        create_cluster >> run_silver >> terminate_cluster
+
+    with TaskGroup("catalog") as catalog:
+        for layer in ("bronze", "silver", "quarantine"):
+            GlueCrawlerRunOperator(
+                task_id=f"crawl_{layer}",
+                crawler_name=f"{{{{ var.value.{layer}_crawler }}}}",
+                poll_interval=poll_seconds,
+                fail_on_already_running=False,
+                doc_md=f"Brings the Data Catalog up to date with {layer}. A crawl that is under way is waited for.",
+            )
+
+    with TaskGroup("lake_checks") as lake_checks:
+        AthenaCheckOperator(
+            task_id="no_row_lost",
+            query="sql/lost_rows.sql",
+            database="olist_silver",
+            workgroup="{{ var.value.athena_workgroup }}",
+            sleep_time=poll_seconds,
+            params={"tables": TABLES},
+            doc_md="Every row of bronze is in silver or in quarantine: counted by Athena, table by table.",
+        )
+
+    with TaskGroup("warehouse") as warehouse:
+        create_schema = RedshiftDataOperator(
+            task_id="create_schema",
+            sql="CREATE SCHEMA IF NOT EXISTS silver",
+            poll_interval=poll_seconds,
+            **WAREHOUSE,
+            doc_md="The schema of the loaded tables. It comes first, for nine loads at once would all create it.",
+        )
+        for table in TABLES:
+            load = RedshiftDataOperator(
+                task_id=f"load_{table}",
+                sql=[f"sql/create_{table}.sql", "sql/empty.sql", "sql/copy.sql"],
+                poll_interval=poll_seconds,
+                params={"table": table},
+                **WAREHOUSE,
+                doc_md=f"Replaces `silver.{table}` by the files of silver's current version, in one transaction.",
+            )
+            create_schema >> load
+
+    marts = DbtTaskGroup(
+        group_id="marts",
+        project_config=ProjectConfig(
+            dbt_project_path=dbt_project,
+            manifest_path=conf.get("groundwork", "dbt_manifest"),
+            install_dbt_deps=False,
+        ),
+        profile_config=ProfileConfig(
+            profile_name="groundwork",
+            target_name=conf.get("groundwork", "dbt_target", fallback="production"),
+            profiles_yml_filepath=dbt_project / "profiles.yml",
+        ),
+        execution_config=ExecutionConfig(
+            execution_mode=ExecutionMode.WATCHER,
+            invocation_mode=InvocationMode.SUBPROCESS,
+            dbt_executable_path=conf.get("groundwork", "dbt_executable"),
+        ),
+        render_config=RenderConfig(
+            load_method=LoadMode.DBT_MANIFEST, test_behavior=TestBehavior.AFTER_EACH, emit_datasets=False
+        ),
+    )
+
+    bronze >> silver >> [catalog, warehouse]
+    catalog >> lake_checks
+    warehouse >> marts

@@ -1,0 +1,89 @@
+"""The Amazon provider's operators, made safe to run again.
+
+An Airflow task can die after AWS took its request and before Airflow heard of it; its retry then starts the same work
+a second time. Where the API has no token against that, these operators look first for what an earlier try started.
+Redshift's operator does so by itself (``durable``), and crawlers and Athena queries change nothing when run twice.
+"""
+
+from airflow.providers.amazon.aws.operators.athena import AthenaOperator
+from airflow.providers.amazon.aws.operators.dms import DmsStartTaskOperator
+from airflow.providers.amazon.aws.operators.emr import EmrAddStepsOperator, EmrCreateJobFlowOperator
+from airflow.sdk.exceptions import AirflowException
+from botocore.exceptions import WaiterError
+
+
+class DmsFullLoadOperator(DmsStartTaskOperator):
+    """Start a replication task's full load, unless this DAG run has started it already.
+
+    AWS wants ``start-replication`` for a task that never ran and ``reload-target`` for one that did
+    (https://docs.aws.amazon.com/dms/latest/APIReference/API_StartReplicationTask.html). A task that is under way is
+    left alone. One that failed is loaded again.
+    """
+
+    def execute(self, context) -> None:
+        [task] = self.hook.find_replication_tasks_by_arn(self.replication_task_arn)
+        if task["Status"] in ("starting", "running") or loaded_since(task, context["dag_run"].start_date):
+            self.log.info("The task is %s, started by an earlier try", task["Status"])
+            return
+        self.start_replication_task_type = "start-replication" if task["Status"] == "ready" else "reload-target"
+        super().execute(context)
+
+
+def loaded_since(task: dict, moment) -> bool:
+    started = task.get("ReplicationTaskStats", {}).get("FreshStartDate")
+    return task["Status"] == "stopped" and started is not None and started >= moment
+
+
+class EmrClusterOperator(EmrCreateJobFlowOperator):
+    """Create a cluster, unless one of its name is there; the name therefore holds the DAG run's id.
+
+    Returns the cluster's id. RunJobFlow has no token
+    (https://docs.aws.amazon.com/emr/latest/APIReference/API_RunJobFlow.html).
+    """
+
+    def execute(self, context) -> str:
+        alive = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]
+        found = self.hook.get_cluster_id_by_name(self.job_flow_overrides["Name"], alive)
+        return found or super().execute(context)
+
+
+class EmrRunStepOperator(EmrAddStepsOperator):
+    """Add one step to a cluster and wait for its end. A step of its name that has not failed is waited for instead.
+
+    Returns the step's id. Raises AirflowException with the reason that EMR gives for a failed step.
+    """
+
+    def execute(self, context) -> str:
+        step_id = self.earlier_step() or super().execute(context)[0]
+        try:
+            self.hook.conn.get_waiter("step_complete").wait(
+                ClusterId=self.job_flow_id,
+                StepId=step_id,
+                WaiterConfig={"Delay": self.waiter_delay, "MaxAttempts": self.waiter_max_attempts},
+            )
+        except WaiterError as error:
+            raise AirflowException(f"{error}\n{self.failure(step_id)}") from error
+        return step_id
+
+    def earlier_step(self) -> str | None:
+        states = ["PENDING", "RUNNING", "COMPLETED"]
+        pages = self.hook.conn.get_paginator("list_steps").paginate(ClusterId=self.job_flow_id, StepStates=states)
+        return next((s["Id"] for page in pages for s in page["Steps"] if s["Name"] == self.steps[0]["Name"]), None)
+
+    def failure(self, step_id: str) -> str:
+        status = self.hook.conn.describe_step(ClusterId=self.job_flow_id, StepId=step_id)["Step"]["Status"]
+        details = status.get("FailureDetails", {})
+        lines = [f"{name}: {details[name]}" for name in ("Reason", "Message", "LogFile") if details.get(name)]
+        return "\n".join([f"step {step_id} is {status['State']}", *lines])
+
+
+class AthenaCheckOperator(AthenaOperator):
+    """Run a query that returns what is wrong, as a dbt test does. Raises AirflowException with the rows it returns."""
+
+    def execute(self, context) -> str:
+        query_id = super().execute(context)
+        header, *rows = self.hook.get_query_results(query_id)["ResultSet"]["Rows"]
+        if rows:
+            lines = [", ".join(cell.get("VarCharValue", "NULL") for cell in row["Data"]) for row in (header, *rows)]
+            raise AirflowException("the check found:\n" + "\n".join(lines))
+        return query_id

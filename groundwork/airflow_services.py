@@ -1,0 +1,184 @@
+"""Airflow as processes: API server, scheduler, DAG processor, triggerer, each with its complete environment.
+
+Standard library only. It is the Airflow that MWAA runs, with the same DAGs, plug-ins and secrets backend; what MWAA
+sets as configuration options and by its start-up script is set here by environment variables
+(https://airflow.apache.org/docs/apache-airflow/stable/configurations-ref.html).
+"""
+
+import json
+import os
+import subprocess
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from groundwork.install import ROOT, venv
+from groundwork.services import Service
+
+ADMIN = "admin"
+
+
+@dataclass(frozen=True)
+class Component(Service):
+    """A part without a page of its own: it is up when the API server has heard its heartbeat."""
+
+    component: str = ""
+
+    def is_up(self) -> bool:
+        try:
+            with urllib.request.urlopen(self.health, timeout=5) as response:
+                return json.load(response)[self.component]["status"] == "healthy"
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+@dataclass(frozen=True)
+class Airflow:
+    """One Airflow. ``database`` is a DSN of PostgreSQL, ``aws`` what makes boto3 find AWS.
+
+    ``dbt`` holds the variables of ``dbt/profiles.yml``; the three secrets and the password are the caller's to keep.
+    """
+
+    state: Path
+    port: int
+    database: str
+    admin_password: str
+    fernet_key: str
+    jwt_secret: str
+    secret_key: str
+    environment_name: str
+    aws: dict[str, str]
+    dbt: dict[str, str]
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def manifest(self) -> Path:
+        return self.state / "dbt" / "manifest.json"
+
+    def migrate(self) -> None:
+        """Bring the metadata database, the login and dbt's manifest up to date. Raises CalledProcessError with the output."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        passwords = self.state / "passwords.json"
+        passwords.touch(mode=0o600)
+        passwords.write_text(json.dumps({ADMIN: self.admin_password}))
+        self.run([self.program("airflow"), "db", "migrate"])
+        self.run([self.program("dbt"), "parse", "--target-path", str(self.manifest.parent)])
+
+    def run(self, command: list[str]) -> None:
+        subprocess.run(
+            command,
+            env={**os.environ, **self.environment()},
+            cwd=self.state,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+
+    def services(self) -> list[Service]:
+        """The API server first: the others report to it."""
+        health = f"{self.url}/api/v2/monitor/health"
+        airflow, environment = self.program("airflow"), self.environment()
+        return [
+            Service("airflow-api-server", [airflow, "api-server"], self.port, environment, self.state, health),
+            *(
+                Component(
+                    f"airflow-{command[0]}",
+                    [airflow, *command],
+                    0,
+                    environment,
+                    self.state,
+                    health,
+                    component=component,
+                )
+                for component, command in {
+                    "scheduler": ["scheduler", "--skip-serve-logs"],
+                    "dag_processor": ["dag-processor"],
+                    "triggerer": ["triggerer", "--skip-serve-logs"],
+                }.items()
+            ),
+        ]
+
+    @staticmethod
+    def program(name: str) -> str:
+        return str(venv(name) / "bin" / name)
+
+    def environment(self) -> dict[str, str]:
+        options = {
+            **self.core_options(),
+            **self.api_options(),
+            **self.process_options(),
+            **self.pipeline_options(),
+            **self.settings,
+        }
+        variables = {f"AIRFLOW__{name.replace('.', '__').upper()}": value for name, value in options.items()}
+        return {
+            "AIRFLOW_HOME": str(self.state),
+            **variables,
+            **self.aws,
+            **self.dbt,
+            "DBT_PROJECT_DIR": str(ROOT / "dbt"),
+            "DBT_PROFILES_DIR": str(ROOT / "dbt"),
+            "DBT_LOG_PATH": str(self.state / "dbt"),
+        }
+
+    def core_options(self) -> dict[str, str]:
+        lookup = {"variables_prefix": f"/groundwork/{self.environment_name}/variables", "connections_prefix": None,
+                  "config_prefix": None}  # fmt: skip
+        return {
+            "core.dags_folder": str(ROOT / "airflow" / "dags"),
+            "core.plugins_folder": str(ROOT / "airflow" / "plugins"),
+            "core.load_examples": "False",
+            "core.executor": "LocalExecutor",
+            "core.parallelism": "4",
+            "core.fernet_key": self.fernet_key,
+            "database.sql_alchemy_conn": self.database.replace("postgresql://", "postgresql+psycopg2://"),
+            "database.load_default_connections": "False",
+            "secrets.backend": "airflow.providers.amazon.aws.secrets.systems_manager.SystemsManagerParameterStoreBackend",
+            "secrets.backend_kwargs": json.dumps(lookup),
+            "logging.base_log_folder": str(self.state / "logs"),
+        }
+
+    def api_options(self) -> dict[str, str]:
+        """One worker, on this machine only, with one administrator whose password is in a file only we can read."""
+        return {
+            "core.auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
+            "core.simple_auth_manager_users": f"{ADMIN}:admin",
+            "core.simple_auth_manager_passwords_file": str(self.state / "passwords.json"),
+            "core.execution_api_server_url": f"{self.url}/execution/",
+            "api.host": "127.0.0.1",
+            "api.port": str(self.port),
+            "api.base_url": self.url,
+            "api.workers": "1",
+            "api.secret_key": self.secret_key,
+            "api_auth.jwt_secret": self.jwt_secret,
+        }
+
+    def process_options(self) -> dict[str, str]:
+        """Few processes and short waits: a laptop runs one DAG, and somebody is looking."""
+        return {
+            "dag_processor.parsing_processes": "1",
+            "dag_processor.min_file_process_interval": "60",
+            "dag_processor.refresh_interval": "30",
+            "scheduler.scheduler_idle_sleep_time": "0.5",
+            "scheduler.job_heartbeat_sec": "5",
+            "usage_data_collection.enabled": "False",
+            "cosmos.propagate_logs": "True",
+            "cosmos.enable_telemetry": "False",
+        }
+
+    def pipeline_options(self) -> dict[str, str]:
+        """What the DAGs read from the section ``groundwork``. A laptop runs the pipeline when asked, on no schedule."""
+        return {
+            "groundwork.poll_seconds": "2",
+            "groundwork.retry_seconds": "5",
+            "groundwork.schedule": "",
+            "groundwork.dbt_executable": self.program("dbt"),
+            "groundwork.dbt_project": str(ROOT / "dbt"),
+            "groundwork.dbt_manifest": str(self.manifest),
+            "groundwork.dbt_target": "local",
+        }
