@@ -1,0 +1,397 @@
+"""Athena's SQL (Trino's dialect) into DuckDB's, failing closed: what Trino would not parse or does not have is refused.
+
+https://docs.aws.amazon.com/athena/latest/ug/ddl-sql-reference.html
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import exp, tokens
+from sqlglot.dialects import Trino
+
+from groundwork_aws.athena.errors import SyntaxRefused, failed
+from groundwork_aws.athena.functions import DUCKDB_NAMES, JODA_FORMATS, MYSQL_FORMATS
+
+
+class Athena(Trino):
+    class Parser(Trino.Parser):
+        # every call keeps its name, so that it is our table that says what it means
+        FUNCTIONS = {}
+
+
+# What sqlglot parses in any dialect and Trino does not.
+FOREIGN_TOKENS = {
+    tokens.TokenType.DCOLON, tokens.TokenType.L_BRACE, tokens.TokenType.QUALIFY, tokens.TokenType.ILIKE,
+    tokens.TokenType.GLOB, tokens.TokenType.PIVOT, tokens.TokenType.UNPIVOT, tokens.TokenType.ASOF,
+    tokens.TokenType.SEMI, tokens.TokenType.ANTI, tokens.TokenType.RLIKE, tokens.TokenType.DSTAR,
+    tokens.TokenType.PARAMETER, tokens.TokenType.DOLLAR, tokens.TokenType.USE, tokens.TokenType.INTO,
+}  # fmt: skip
+BRACKETABLE = {
+    tokens.TokenType.VAR, tokens.TokenType.IDENTIFIER, tokens.TokenType.R_PAREN, tokens.TokenType.R_BRACKET,
+    tokens.TokenType.ARRAY,
+}  # fmt: skip
+
+GRAMMAR = tuple(
+    getattr(exp, name)
+    for name in """
+    Select From Join Where Group Having Order Ordered Limit Offset Fetch Subquery Union Intersect Except With CTE
+    TableAlias Table Column Identifier Star Literal Null Boolean Cast TryCast DataType DataTypeParam ColumnDef Alias Paren
+    Add Sub Mul Div Mod Neg DPipe EQ NEQ GT GTE LT LTE NullSafeEQ NullSafeNEQ Is Not And Or Between In Like Escape Exists
+    Any All Case If Anonymous Window WindowSpec Filter Distinct Interval Var Extract Array Bracket Lambda Tuple Values
+    Unnest Cube Rollup GroupingSets Trim Substring StrPosition AtTimeZone CurrentDate CurrentTimestamp CurrentTime
+    Dot IgnoreNulls RespectNulls Struct PropertyEQ HexString Placeholder Slice Localtimestamp
+    """.split()
+    if hasattr(exp, name)
+)
+
+
+@dataclass(frozen=True)
+class TableName:
+    """A table as the query names it: ``position`` is (line, column), both from one."""
+
+    database: str
+    table: str
+    position: tuple[int, int]
+
+
+def parse(sql: str) -> exp.Query:
+    """The tree of a SELECT, WITH or VALUES statement. Raises SyntaxRefused where Trino's parser would refuse it."""
+    check_tokens(sql)
+    try:
+        statements = [s for s in sqlglot.parse(sql, read=Athena) if s is not None]
+    except sqlglot.errors.ParseError as error:
+        first = error.errors[0]
+        raise SyntaxRefused(f"line {first['line']}:{first['col']}: mismatched input '{first['highlight']}'") from error
+    except sqlglot.errors.TokenError as error:
+        raise SyntaxRefused(f"line 1:1: {error}") from error
+    if len(statements) != 1:
+        raise SyntaxRefused("Only one sql statement is allowed. Got: " + sql)
+    if not isinstance(statements[0], exp.Query):
+        raise SyntaxRefused("Queries of this type are not supported")
+    check_grammar(statements[0], sql)
+    return statements[0]
+
+
+def check_tokens(sql: str) -> None:
+    try:
+        found = Athena().tokenize(sql)
+    except sqlglot.errors.TokenError as error:
+        raise SyntaxRefused(f"line 1:1: {error}") from error
+    if not found:
+        raise SyntaxRefused("line 1:1: mismatched input '<EOF>'")
+    previous = None
+    for token in found:
+        bare_list = token.token_type is tokens.TokenType.L_BRACKET and (
+            previous is None or previous.token_type not in BRACKETABLE
+        )
+        integer_division = (
+            previous is not None and token.text == previous.text == "/" and token.start == previous.end + 1
+        )
+        if token.token_type in FOREIGN_TOKENS or bare_list or integer_division:
+            raise mismatched(sql, token.start, token.text)
+        previous = token
+    if found[0].token_type is tokens.TokenType.FROM:
+        raise mismatched(sql, 0, found[0].text)
+
+
+def check_grammar(tree: exp.Expression, sql: str) -> None:
+    for node in tree.walk():
+        foreign = not isinstance(node, GRAMMAR)
+        if isinstance(node, exp.Star):
+            foreign = any(node.args.get(a) for a in ("except_", "except", "replace", "rename"))
+        elif isinstance(node, exp.Distinct):
+            foreign = node.args.get("on") is not None
+        elif isinstance(node, exp.Table):
+            foreign = isinstance(node.this, exp.Func) or any(
+                node.args.get(a) for a in ("version", "when", "pivots", "hints")
+            )
+        if foreign:
+            start = next((n.meta["start"] for n in node.walk() if "start" in n.meta), 0)
+            raise mismatched(sql, start, node.sql(dialect=Athena)[:60])
+
+
+def mismatched(sql: str, start: int, text: str) -> SyntaxRefused:
+    line, column = position(sql, start)
+    return SyntaxRefused(f"line {line}:{column}: mismatched input '{text}'")
+
+
+def position(sql: str, offset: int) -> tuple[int, int]:
+    return sql.count("\n", 0, offset) + 1, offset - (sql.rfind("\n", 0, offset) + 1) + 1
+
+
+def locate(tree: exp.Expression, sql: str, name: str) -> tuple[tuple[int, int] | None, str]:
+    """Where the identifier ``name`` first stands in the query, and how it is written there with its qualifier."""
+    for column in tree.find_all(exp.Column):
+        first = column.parts[0]
+        if any(part.name.lower() == name.lower() for part in column.parts) and "start" in first.meta:
+            return position(sql, first.meta["start"]), ".".join(p.name for p in column.parts).lower()
+    return None, name
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+def tables(tree: exp.Query, sql: str, database: str) -> list[tuple[exp.Table, TableName]]:
+    """The catalog's tables that the query reads, each with its node. Names of WITH queries are not among them."""
+    found = []
+    for node in tree.find_all(exp.Table):
+        if not node.db and node.name.lower() in visible_ctes(node):
+            continue
+        place = position(sql, node.parts[0].meta.get("start", 0))
+        catalog = node.catalog.lower()
+        if catalog not in ("", "awsdatacatalog"):
+            raise failed("CATALOG_NOT_FOUND", f"Catalog '{catalog}' does not exist", place)
+        schema = node.db.lower() or database
+        if not schema:
+            raise failed("MISSING_SCHEMA_NAME", "Schema must be specified when session schema is not set", place)
+        found.append((node, TableName(schema.lower(), node.name.lower(), place)))
+    return found
+
+
+def visible_ctes(node: exp.Expression) -> set[str]:
+    names = set()
+    while node is not None:
+        clause = node.args.get("with_") or node.args.get("with")
+        if clause:
+            names |= {cte.alias.lower() for cte in clause.expressions}
+        node = node.parent
+    return names
+
+
+# --- translation -----------------------------------------------------------------------------------------------------
+
+
+def to_duckdb(tree: exp.Query, sql: str, relations: dict[int, str]) -> str:
+    """The query in DuckDB's dialect. ``relations`` has, by ``id()`` of a table's node, the relation to read instead.
+
+    Raises QueryFailed where a function is called that is not there.
+    """
+    for node in list(tree.find_all(exp.Table)):
+        if id(node) in relations:
+            alias = node.args.get("alias") or exp.TableAlias(this=exp.to_identifier(node.name, quoted=True))
+            node.replace(
+                exp.Table(
+                    this=exp.to_identifier(relations[id(node)], quoted=True), alias=alias, joins=node.args.get("joins")
+                )
+            )
+    for node in list(tree.find_all(exp.Column)):
+        node.set("db", None)
+        node.set("catalog", None)
+    name_columns(tree)
+    # innermost calls first, so that a rewrite sees its arguments as they will be
+    for node in reversed(list(tree.find_all(exp.Anonymous))):
+        translate_call(node, sql)
+    for node in list(tree.find_all(exp.Cast, exp.Div)):
+        node_rewrites[type(node)](node)
+    return tree.sql(dialect="duckdb")
+
+
+def name_columns(tree: exp.Query) -> None:
+    """Trino calls a column without a name _col0, _col1, … by its place."""
+    for select in tree.find_all(exp.Select):
+        for index, column in enumerate(select.expressions):
+            if not isinstance(column, (exp.Alias, exp.Column, exp.Star, exp.Dot)):
+                alias = exp.alias_(column.copy(), f"_col{index}", quoted=True)
+                select.expressions[index].replace(alias)
+
+
+def translate_call(node: exp.Anonymous, sql: str) -> None:
+    name = node.name.lower()
+    rewrite = REWRITES.get(name)
+    replacement = rewrite(node.expressions) if rewrite else None
+    if replacement is not None:
+        node.replace(replacement)
+    elif rewrite is None and name in DUCKDB_NAMES:
+        node.set("this", DUCKDB_NAMES[name])
+    else:
+        start = node.meta.get("start") or next((n.meta["start"] for n in node.walk() if "start" in n.meta), 0)
+        raise failed("FUNCTION_NOT_FOUND", f"Function '{name}' not registered", position(sql, start))
+
+
+def call(name: str, *arguments: exp.Expression) -> exp.Anonymous:
+    return exp.Anonymous(this=name, expressions=list(arguments))
+
+
+def text_of(node: exp.Expression) -> str | None:
+    return node.this if isinstance(node, exp.Literal) and node.is_string else None
+
+
+def rewrite_concat(arguments: list) -> exp.Expression:
+    """Trino's concat of a NULL is NULL, as with ``||``; DuckDB's leaves it out."""
+    result = arguments[0]
+    for argument in arguments[1:]:
+        result = exp.DPipe(this=result, expression=argument, safe=False)
+    return exp.Paren(this=result)
+
+
+def rewrite_greatest(name: str) -> Callable:
+    """Trino's greatest and least are NULL when any argument is."""
+
+    def rewrite(arguments: list) -> exp.Expression:
+        nulls = exp.or_(*(exp.Is(this=a.copy(), expression=exp.Null()) for a in arguments))
+        return exp.Case(ifs=[exp.If(this=nulls, true=exp.Null())], default=call(name, *arguments))
+
+    return rewrite
+
+
+def rewrite_from_base(arguments: list) -> exp.Expression | None:
+    """``from_base(substr(to_hex(md5(to_utf8(x))), 1, 8), 16)``, the usual checksum, becomes one cast of DuckDB's own hex."""
+    value, radix = arguments
+    prefixes = {"16": "0x", "10": "", "2": "0b"}
+    if radix.name not in prefixes:
+        return None
+    parts = value.expressions if isinstance(value, exp.Anonymous) and value.name.lower() == "substr" else []
+    digest = parts and parts[0]
+    if is_call(digest, "hex") and is_call(digest.expressions[0], "trino_md5"):
+        value = call("substr", call("md5", without_encoding(digest.expressions[0].expressions[0])), *parts[1:])
+    digits = (
+        exp.DPipe(this=exp.Literal.string(prefixes[radix.name]), expression=value) if prefixes[radix.name] else value
+    )
+    return exp.Cast(this=exp.Paren(this=digits), to=exp.DataType.build("bigint"))
+
+
+def is_call(node, name: str) -> bool:
+    return isinstance(node, exp.Anonymous) and node.name.lower() == name
+
+
+def without_encoding(node: exp.Expression) -> exp.Expression:
+    return node.expressions[0] if is_call(node, "encode") else node
+
+
+def rewrite_date_format(arguments: list) -> exp.Expression | None:
+    pattern = mysql_format(text_of(arguments[1]))
+    return pattern and call("strftime", arguments[0], exp.Literal.string(pattern))
+
+
+def rewrite_date_parse(arguments: list) -> exp.Expression | None:
+    pattern = mysql_format(text_of(arguments[1]))
+    return pattern and call("strptime", arguments[0], exp.Literal.string(pattern))
+
+
+def rewrite_format_datetime(arguments: list) -> exp.Expression | None:
+    pattern = joda_format(text_of(arguments[1]))
+    return pattern and call("strftime", arguments[0], exp.Literal.string(pattern))
+
+
+def rewrite_parse_datetime(arguments: list) -> exp.Expression | None:
+    pattern = joda_format(text_of(arguments[1]))
+    zoned = pattern and call("strptime", arguments[0], exp.Literal.string(pattern))
+    return zoned and exp.Cast(this=zoned, to=exp.DataType.build("timestamptz"))
+
+
+def mysql_format(pattern: str | None) -> str | None:
+    """In strftime's letters; None where it has a letter that Trino does not have, or is not a literal."""
+    if pattern is None:
+        return None
+    result, letters = "", iter(pattern)
+    for letter in letters:
+        if letter == "%":
+            letter = next(letters, "")
+            if letter not in MYSQL_FORMATS:
+                return None
+            result += MYSQL_FORMATS[letter]
+        else:
+            result += letter
+    return result
+
+
+def joda_format(pattern: str | None) -> str | None:
+    if pattern is None:
+        return None
+    result, rest = "", pattern
+    while rest:
+        if rest[0] == "'":
+            literal, _, rest = rest[1:].partition("'")
+            result += literal or "'"
+            continue
+        run = rest[: len(rest) - len(rest.lstrip(rest[0]))]
+        if rest[0].isalpha() and run not in JODA_FORMATS:
+            return None
+        result += JODA_FORMATS[run] if rest[0].isalpha() else run.replace("%", "%%")
+        rest = rest[len(run) :]
+    return result
+
+
+def rewrite_date_add(arguments: list) -> exp.Expression | None:
+    unit, count, value = arguments
+    name = text_of(unit)
+    if name is None or name.lower() not in (
+        "millisecond",
+        "second",
+        "minute",
+        "hour",
+        "day",
+        "week",
+        "month",
+        "quarter",
+        "year",
+    ):
+        return None
+    step = call(f"to_{name.lower()}s", count)
+    moved = exp.Paren(this=exp.Add(this=value, expression=step))
+    return exp.Cast(this=moved, to=exp.DataType.build("date")) if is_date(value) else moved
+
+
+def is_date(node: exp.Expression) -> bool:
+    return (
+        isinstance(node, exp.CurrentDate)
+        or (isinstance(node, exp.Cast) and node.to.is_type("date"))
+        or is_call(node, "trino_date")
+    )
+
+
+def rewrite_regexp_replace(arguments: list) -> exp.Expression | None:
+    """Trino replaces every match and writes a group as $1."""
+    subject, pattern = arguments[:2]
+    replacement = text_of(arguments[2]) if len(arguments) == 3 else ""
+    if replacement is None:
+        return None
+    for group in range(10):
+        replacement = replacement.replace(f"${group}", f"\\{group}")
+    return call("regexp_replace", subject, pattern, exp.Literal.string(replacement), exp.Literal.string("g"))
+
+
+def rewrite_replace(arguments: list) -> exp.Expression:
+    return call("replace", *arguments, *([exp.Literal.string("")] if len(arguments) == 2 else []))
+
+
+def rewrite_json_extract(arguments: list) -> exp.Expression:
+    return call("json_extract", *arguments)
+
+
+REWRITES: dict[str, Callable[[list], exp.Expression | None]] = {
+    "concat": rewrite_concat,
+    "date_add": rewrite_date_add,
+    "date_format": rewrite_date_format,
+    "date_parse": rewrite_date_parse,
+    "format_datetime": rewrite_format_datetime,
+    "from_base": rewrite_from_base,
+    "greatest": rewrite_greatest("greatest"),
+    "json_extract": rewrite_json_extract,
+    "least": rewrite_greatest("least"),
+    "parse_datetime": rewrite_parse_datetime,
+    "regexp_replace": rewrite_regexp_replace,
+    "replace": rewrite_replace,
+}
+
+
+def rewrite_cast(node: exp.Cast) -> None:
+    """A cast to varchar prints as Trino does; a timestamp has no precision of its own in DuckDB."""
+    kind = node.to.this
+    if kind in (exp.DataType.Type.VARCHAR, exp.DataType.Type.TEXT):
+        length = node.to.expressions
+        text = call("trino_varchar", node.this)
+        node.replace(call("left", text, length[0].this) if length else text)
+    elif kind in (exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPTZ, exp.DataType.Type.TIME):
+        node.to.set("expressions", None)
+
+
+def rewrite_division(node: exp.Div) -> None:
+    divisor = node.expression
+    if isinstance(divisor, exp.Literal) and float(divisor.this or 0) != 0:
+        return
+    node.replace(call("trino_divide", node.this, divisor))
+
+
+node_rewrites = {exp.Cast: rewrite_cast, exp.TryCast: rewrite_cast, exp.Div: rewrite_division}

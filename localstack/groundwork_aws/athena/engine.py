@@ -1,0 +1,153 @@
+"""The engine that stands for Athena's: DuckDB reading the lake in S3, and nothing else.
+
+It has no access to the machine's files, cannot load or download extensions and cannot change its settings: those are
+locked before the first query. DataScannedInBytes is what DuckDB received from S3 for the query, footers included; no
+cache is kept between queries, so that the same query scans the same again, as on Athena.
+"""
+
+import importlib
+import json
+import queue
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from groundwork_aws.athena import dialect, relations, results
+from groundwork_aws.athena.catalog import Catalog
+from groundwork_aws.athena.errors import from_duckdb
+from groundwork_aws.athena.functions import MACROS
+from groundwork_aws.athena.types import Column
+
+EXTENSIONS = ("httpfs", "delta", "icu")
+
+
+class Cancelled(Exception):
+    """The query was stopped; the text is why."""
+
+    def __init__(self, reason: str = "Query cancelled by user", bytes_scanned: int = 0) -> None:
+        super().__init__(reason)
+        self.bytes_scanned = bytes_scanned
+
+
+@dataclass
+class Run:
+    """A query while it runs: ``interrupt`` may be called from any thread, before it starts too."""
+
+    connection: duckdb.DuckDBPyConnection | None = None
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def interrupt(self) -> None:
+        self.stopped.set()
+        if self.connection is not None:
+            self.connection.interrupt()
+
+    def check(self) -> None:
+        if self.stopped.is_set():
+            raise Cancelled
+
+
+@dataclass(frozen=True)
+class Outcome:
+    columns: list[Column]
+    rows: int
+    bytes_scanned: int
+
+
+class Engine:
+    """``endpoint`` is S3's host and port; ``scratch`` a folder for what does not fit into memory."""
+
+    def __init__(self, endpoint: str, access_key: str, region: str, scratch: Path, workers: int = 4) -> None:
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        database = duckdb.connect(
+            config={
+                "autoinstall_known_extensions": "false", "autoload_known_extensions": "false",
+                "temp_directory": str(scratch), "enable_external_file_cache": "false",
+            }
+        )  # fmt: skip
+        for name in EXTENSIONS:
+            database.execute(f"LOAD '{extension_file(name)}'")
+        database.execute(
+            f"CREATE SECRET (TYPE s3, KEY_ID '{access_key}', SECRET 'test', REGION '{region}', ENDPOINT '{endpoint}',"
+            " URL_STYLE 'path', USE_SSL false)"
+        )
+        for macro in MACROS:
+            database.execute(macro)
+        database.execute("SET TimeZone = 'UTC'; SET integer_division = true; SET s3_uploader_max_filesize = '50GB'")
+        self.connections: queue.LifoQueue = queue.LifoQueue()
+        for _ in range(workers):
+            connection = database.cursor()
+            connection.execute("SET enable_profiling = 'no_output'; SET profiling_coverage = 'ALL'")
+            self.connections.put(connection)
+        database.execute("SET disabled_filesystems = 'LocalFileSystem'; SET lock_configuration = true")
+
+    @contextmanager
+    def connection(self, run: Run) -> Iterator[duckdb.DuckDBPyConnection]:
+        run.check()
+        connection = self.connections.get()
+        run.connection = connection
+        try:
+            run.check()
+            yield connection
+        except duckdb.InterruptException as error:
+            raise Cancelled from error
+        finally:
+            run.connection = None
+            self.connections.put(connection)
+
+    def select(self, sql: str, database: str, catalog: Catalog, s3, target: str, run: Run) -> Outcome:
+        """Run a query and write its rows to ``target``. Raises QueryFailed or Cancelled; then nothing is written."""
+        tree = dialect.parse(sql)
+        with self.connection(run) as connection, worded(tree.copy(), sql):
+            query = self.translate(tree, sql, database, catalog, s3, connection)
+            bound = connection.sql(query)
+            text_query, columns = results.printed(query, bound.columns, bound.types)
+            run.check()
+            rows = connection.execute(results.csv_copy(text_query, columns, target)).fetchone()[0] - 1
+            return Outcome(columns, rows, bytes_read(connection))
+
+    def translate(self, tree, sql: str, database: str, catalog: Catalog, s3, connection) -> str:
+        """The query in DuckDB's dialect, with each table of the catalog as a common table expression before it."""
+        names, definitions = {}, {}
+        for node, name in dialect.tables(tree, sql, database):
+            key = f"{name.database}.{name.table}"
+            if key not in definitions:
+                table = catalog.table(name.database, name.table, name.position)
+                definitions[key] = self.definition(table, catalog, s3, connection)
+            names[id(node)] = key
+        body = dialect.to_duckdb(tree, sql, names)
+        if not definitions:
+            return body
+        tables = ",\n".join(f"{relations.quoted(k)} AS NOT MATERIALIZED ({v})" for k, v in definitions.items())
+        return f"WITH {tables}\nSELECT * FROM ({body})"
+
+    def definition(self, table, catalog: Catalog, s3, connection) -> str:
+        if table.view is None:
+            return relations.relation(table, catalog, s3, connection)
+        return self.translate(dialect.parse(table.view), table.view, table.database, catalog, s3, connection)
+
+
+@contextmanager
+def worded(tree, sql: str) -> Iterator[None]:
+    """DuckDB's errors in Athena's words."""
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error as error:
+        raise from_duckdb(error, lambda name: dialect.locate(tree, sql, name)) from error
+
+
+def bytes_read(connection: duckdb.DuckDBPyConnection) -> int:
+    return json.loads(connection.get_profiling_information(format="json"))["total_bytes_read"]
+
+
+def extension_file(name: str) -> Path:
+    """The extension out of its installed wheel: nothing is downloaded."""
+    folder = Path(importlib.import_module(f"duckdb_extension_{name}").__file__).parent
+    return next(folder.rglob(f"{name}.duckdb_extension"))

@@ -1,0 +1,65 @@
+"""Results as Athena writes them: every value as Trino prints it, in a CSV whose NULLs are the unquoted fields.
+
+https://docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html
+"""
+
+import re
+
+from groundwork_aws.athena.relations import literal, quoted
+from groundwork_aws.athena.types import Column, result_column
+
+PLAIN = {"VARCHAR", "BOOLEAN", "DATE", "JSON", "UUID"}
+FIELD = re.compile(rb'("(?:[^"]|"")*"|)([,\n])')
+
+
+def printed(select: str, names: list[str], types: list) -> tuple[str, list[Column]]:
+    """The same rows as text, and what the columns are."""
+    columns = [result_column(name, kind) for name, kind in zip(names, types, strict=True)]
+    places = [f"c{i}" for i in range(len(names))]
+    values = [f"{text_of(place, kind)} AS {place}" for place, kind in zip(places, types, strict=True)]
+    return f"SELECT {', '.join(values)} FROM ({select}) AS q({', '.join(places)})", columns
+
+
+def text_of(value: str, kind) -> str:
+    """The expression that prints a value of this type as Trino does."""
+    if kind.id == "blob":
+        return f"rtrim(regexp_replace(lower(hex({value})), '(..)', '\\1 ', 'g'))"
+    if kind.id == "hugeint":  # sum(bigint) is a bigint in Trino, which fails where it overflows
+        return f"CAST(CAST({value} AS BIGINT) AS VARCHAR)"
+    if kind.id in ("list", "array"):
+        inner = text_of("e", kind.children[0][1])
+        return f"'[' || array_to_string(list_transform({value}, lambda e: coalesce({inner}, 'null')), ', ') || ']'"
+    if kind.id == "map":
+        (_, key), (_, item) = kind.children
+        entry = f"{text_of('e.key', key)} || '=' || coalesce({text_of('e.value', item)}, 'null')"
+        return f"'{{' || array_to_string(list_transform(map_entries({value}), lambda e: {entry}), ', ') || '}}'"
+    if kind.id == "struct":
+        fields = [
+            f"{literal(name + '=')} || coalesce({text_of(f'({value}).{quoted(name)}', inner)}, 'null')"
+            for name, inner in kind.children
+        ]
+        return f"CASE WHEN {value} IS NULL THEN NULL ELSE '{{' || concat_ws(', ', {', '.join(fields)}) || '}}' END"
+    return f"trino_varchar({value})"
+
+
+def csv_copy(text_query: str, columns: list[Column], target: str) -> str:
+    """The statement that streams the rows to S3. The header is a row of its own: names may repeat, and DuckDB's may not."""
+    header = ", ".join(literal(column.name) for column in columns)
+    return (
+        f"COPY (SELECT {header} UNION ALL {text_query}) TO {literal(target)}"
+        " (FORMAT csv, HEADER false, FORCE_QUOTE *, NULLSTR '')"
+    )
+
+
+def read_rows(chunk: bytes, limit: int) -> tuple[list[list[str | None]], int]:
+    """Up to ``limit`` whole rows at the start of ``chunk``, and how many bytes they take."""
+    rows, row, consumed = [], [], 0
+    for found in FIELD.finditer(chunk):
+        field = found[1]
+        row.append(field[1:-1].replace(b'""', b'"').decode() if field else None)
+        if found[2] == b"\n":
+            rows.append(row)
+            row, consumed = [], found.end()
+            if len(rows) == limit:
+                break
+    return rows, consumed
