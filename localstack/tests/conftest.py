@@ -28,9 +28,20 @@ def warehouse_server(state):
 
 
 @pytest.fixture(scope="session")
-def endpoint_url(state, warehouse_server):
+def controller_port():
+    """Where LocalStack looks for the EMR instance controller; only the EMR tests start one there."""
+    return services.free_port()
+
+
+@pytest.fixture(scope="session")
+def controller_token():
+    return "the tests' token"
+
+
+@pytest.fixture(scope="session")
+def endpoint_url(state, warehouse_server, controller_port, controller_token):
     service = services.localstack(
-        services.free_port(), state, warehouse_server.dsn(), "http://127.0.0.1:9", "no controller in this session"
+        services.free_port(), state, warehouse_server.dsn(), f"http://127.0.0.1:{controller_port}", controller_token
     )
     with services.running(service, state / "localstack.log"):
         yield f"http://127.0.0.1:{service.port}"

@@ -5,6 +5,7 @@ A line on standard input is the name of a signal for that group; the end of stan
 controller is killed, ends the group for good. Exits with the command's code, or 128 + signal where one ended it.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -33,10 +34,8 @@ def relay_signals(group: int) -> None:
 
 
 def signal_group(group: int, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
         os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
-        pass
 
 
 if __name__ == "__main__":

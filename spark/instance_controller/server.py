@@ -3,7 +3,7 @@
 | Request | Does |
 | --- | --- |
 | GET /health | the release that runs here, its versions, and how many Spark workers are alive |
-| PUT /clusters/<cluster>/steps/<step> | starts a step: {"args": [...], "environment": {...}, "log_uri": …, "script": …} |
+| PUT /clusters/<cluster>/steps/<step> | starts a step: a ``steps.Request`` |
 | GET /clusters/<cluster>/steps/<step> | its state |
 | DELETE /clusters/<cluster>/steps/<step>?signal=SIGINT | cancels it by that signal |
 | GET /clusters/<cluster>/steps/<step>/logs/<name> | the text of one of its logs, as far as it is written |

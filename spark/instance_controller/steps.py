@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
@@ -195,7 +195,7 @@ class Steps:
 
     def _log(self, step: Step, text: str) -> None:
         with (self.step_folder(step) / "controller").open("a") as file:
-            file.write(f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S.%fZ} INFO {text}\n")
+            file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ} INFO {text}\n")
 
     def _save(self, step: Step) -> None:
         file = self.step_folder(step) / "step.json"
