@@ -59,3 +59,6 @@ lint: install ## Check the style of the code and the templates
 
 format: install ## Format the code
 	@$(STATE)/venvs/cli/bin/ruff check --fix-only -q . && $(STATE)/venvs/cli/bin/ruff format -q .
+
+fidelity: install ## Write docs/fidelity.md from the tests' rule IDs
+	@$(STATE)/venvs/cli/bin/python tests/fidelity.py

@@ -34,9 +34,7 @@ class Airflow:
     def __init__(self, settings: Settings):
         self.url = f"http://127.0.0.1:{settings.ports.airflow}"
         self.session = requests.Session()
-        token = self.request(
-            "POST", "/auth/token", {"username": USER, "password": settings.credentials.airflow_admin}
-        )
+        token = self.request("POST", "/auth/token", {"username": USER, "password": settings.credentials.airflow_admin})
         self.session.headers["Authorization"] = f"Bearer {token['access_token']}"
 
     def trigger(self, dag: str) -> str:
@@ -78,9 +76,7 @@ class Airflow:
                 f"Airflow does not answer at {self.url}: `make local-up` starts it, `make status` shows the rest"
             ) from None
         if not response.ok:
-            raise UserError(
-                f"Airflow refused {method} {path} ({response.status_code}): {response.text[:300]}"
-            )
+            raise UserError(f"Airflow refused {method} {path} ({response.status_code}): {response.text[:300]}")
         return response.json()
 
 

@@ -206,9 +206,7 @@ def show_status(state: dict) -> None:
     for stack in state["stacks"]:
         console.results.print(f"stack {stack['name']:<32} {stack['status']}")
     last = state["last_run"]
-    console.results.print(
-        f"last run {last['dag_run_id']}: {last['state']}" if last else "no run of the pipeline yet"
-    )
+    console.results.print(f"last run {last['dag_run_id']}: {last['state']}" if last else "no run of the pipeline yet")
 
 
 def where_to_look() -> None:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from botocore.exceptions import ClientError
 from sceptre.context import SceptreContext
+from sceptre.exceptions import SceptreException
 from sceptre.plan.plan import SceptrePlan
-from sceptre.stack_status import StackStatus
 
 from groundwork import bundle
 from groundwork.aws import client, variable
@@ -23,7 +23,7 @@ DEPLOYED = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 
 
 def deploy(settings: Settings, say: Callable[[str], None]) -> None:
-    """Make AWS as the templates say. Doing it again changes nothing. Raises UserError with the failed resource's reason."""
+    """Make AWS as the templates say. Again, it changes nothing. Raises UserError with the failed resource's reason."""
     deploy_stacks(settings, say)
     upload_artifacts(say)
     test_connections(say)
@@ -43,15 +43,23 @@ def deploy_stacks(settings: Settings, say: Callable[[str], None]) -> None:
     )
     started = time.monotonic()
     try:
-        outcome = SceptrePlan(context).launch()
-    except ClientError as error:
-        raise UserError(f"the stacks could not be deployed: {error}") from error
-    failed = sorted(
-        stack.external_name for stack, status in outcome.items() if status != StackStatus.COMPLETE
-    )
-    if failed:
-        raise UserError("\n".join(f"stack {stack} failed: {failure_reason(stack)}" for stack in failed))
-    say(f"{len(outcome)} stacks deployed in {time.monotonic() - started:.0f} s")
+        SceptrePlan(context).launch()
+    except (ClientError, SceptreException) as error:
+        # One that waits for another's output fails after that one: its own reason comes first.
+        raise UserError("\n".join([*failures(settings), f"the stacks could not be deployed: {error}"])) from error
+    if failed := failures(settings):
+        raise UserError("\n".join(failed))
+    say(f"{len(STACKS)} stacks deployed in {time.monotonic() - started:.0f} s")
+
+
+def failures(settings: Settings) -> list[str]:
+    names = [name_of(settings, part) for part in STACKS]
+    states = {name: (describe(name) or {}).get("StackStatus") for name in names}
+    return [
+        f"stack {name} failed: {failure_reason(name)}"
+        for name, state in states.items()
+        if state not in {None, *DEPLOYED}
+    ]
 
 
 def remove_failed(settings: Settings, say: Callable[[str], None]) -> None:
@@ -66,9 +74,7 @@ def remove_failed(settings: Settings, say: Callable[[str], None]) -> None:
         ):
             say(f"removing the unfinished stack {name}")
             client("cloudformation").delete_stack(StackName=name)
-            client("cloudformation").get_waiter("stack_delete_complete").wait(
-                StackName=name, WaiterConfig={"Delay": 2}
-            )
+            client("cloudformation").get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 2})
 
 
 def name_of(settings: Settings, part: str) -> str:
@@ -98,21 +104,15 @@ def stack_fingerprint(stack: str) -> str | None:
 
 
 def failure_reason(stack: str) -> str:
+    """The reasons of the resources that failed first, or the stack's own."""
     try:
         events = client("cloudformation").describe_stack_events(StackName=stack)["StackEvents"]
     except ClientError as error:
         return str(error)
-    failed = [
-        e
-        for e in reversed(events)
-        if e["ResourceStatus"].endswith("FAILED") and e.get("ResourceStatusReason")
-    ]
-    return (
-        "; ".join(
-            f"{e['LogicalResourceId']} ({e['ResourceType']}): {e['ResourceStatusReason']}" for e in failed[:3]
-        )
-        or "no reason given"
-    )
+    failed = [e for e in reversed(events) if e["ResourceStatus"].endswith("FAILED") and e.get("ResourceStatusReason")]
+    if not failed:
+        return (describe(stack) or {}).get("StackStatusReason", "no reason given")
+    return "; ".join(f"{e['LogicalResourceId']} ({e['ResourceType']}): {e['ResourceStatusReason']}" for e in failed[:3])
 
 
 def upload_artifacts(say: Callable[[str], None]) -> None:
@@ -166,8 +166,6 @@ def connection(dms, instance: str, endpoint: str) -> dict:
 
 def wait_for_test(dms, instance: str, endpoint: str, timeout: float = 300) -> dict:
     deadline = time.monotonic() + timeout
-    while (found := connection(dms, instance, endpoint)).get(
-        "Status"
-    ) == "testing" and time.monotonic() < deadline:
+    while (found := connection(dms, instance, endpoint)).get("Status") == "testing" and time.monotonic() < deadline:
         time.sleep(0.5)
     return found

@@ -68,9 +68,7 @@ def check_disk() -> Check:
     free = free_disk_gib()
     if free >= NEEDED_DISK_GIB:
         return Check("disk", "OK", f"{free:.0f} GiB free")
-    remedy = (
-        f"free {NEEDED_DISK_GIB - free:.1f} GiB more, or set GROUNDWORK_STATE_DIR to a folder on another disk"
-    )
+    remedy = f"free {NEEDED_DISK_GIB - free:.1f} GiB more, or set GROUNDWORK_STATE_DIR to a folder on another disk"
     return Check("disk", "FAIL", f"{free:.1f} GiB free, {NEEDED_DISK_GIB} GiB are needed", remedy)
 
 
@@ -101,9 +99,7 @@ def check_ports(settings: Settings) -> Iterator[Check]:
 def check_csv_folder(settings: Settings) -> Check:
     folder = settings.olist_csv_dir
     if folder is None:
-        return Check(
-            "data", "OK", f"generated, scale {settings.scale:g}; OLIST_CSV_DIR=… takes Kaggle's files"
-        )
+        return Check("data", "OK", f"generated, scale {settings.scale:g}; OLIST_CSV_DIR=… takes Kaggle's files")
     if not folder.is_dir():
         return Check(
             "data",

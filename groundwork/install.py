@@ -110,7 +110,7 @@ def uv() -> Path:
 def find_python(version: str) -> str:
     """A Python of this minor version: pyenv's, then one on PATH; else the version itself, which uv then downloads.
 
-    uv's own search stops with an error at a pyenv shim whose version is not active, so the real programs are tried first.
+    uv's own search stops with an error at a pyenv shim whose version is not active, so real programs are tried first.
     """
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     candidates = [
@@ -127,7 +127,7 @@ def find_python(version: str) -> str:
 
 
 def install_jars() -> None:
-    """Retrieve Delta's and S3A's jars with the Ivy that pyspark carries, and check them against the locked checksums."""
+    """Retrieve Delta's and S3A's jars with the Ivy that pyspark carries, checked against the locked checksums."""
     target, lock = STATE / "jars", ROOT / "spark" / "jars" / "jars.sha256"
     stamp = target / ".lock"
     if stamp.is_file() and stamp.read_text() == digest(lock):
@@ -158,9 +158,7 @@ def install_postgres() -> None:
     with zipfile.ZipFile(jar) as archive:
         package = next(n for n in archive.namelist() if n.endswith(".txz"))
         with archive.open(package) as stream, tarfile.open(fileobj=stream, mode="r:xz") as files:
-            files.extractall(target, filter="tar") if sys.version_info >= (3, 12) else files.extractall(
-                target
-            )
+            files.extractall(target, filter="tar") if sys.version_info >= (3, 12) else files.extractall(target)
     shutil.rmtree(download)
     stamp.write_text(digest(lock))
 
@@ -177,7 +175,7 @@ def retrieve(ivy_file: Path, target: Path, pattern: str, configuration: str = "d
 
 
 def java() -> str:
-    """The ``java`` of a Java 17 or 21: ``JAVA_HOME``'s, or the one on ``PATH``. Raises InstallError where there is none."""
+    """The ``java`` of a Java 17 or 21: ``JAVA_HOME``'s, or the one on ``PATH``. Raises InstallError if there is none."""
     candidates = [Path(os.environ["JAVA_HOME"]) / "bin" / "java"] if os.environ.get("JAVA_HOME") else []
     candidates += [shutil.which("java")]
     for candidate in filter(None, candidates):
@@ -210,7 +208,7 @@ def check_checksums(folder: Path, lock: Path) -> None:
     for file in sorted(folder.glob("*.jar")):
         if locked.get(file.name) != digest(file):
             raise InstallError(
-                f"{file.name} is not the file whose checksum {lock.relative_to(ROOT)} has; delete {folder} and try again"
+                f"{file.name} is not the file whose checksum {lock.relative_to(ROOT)} has: delete {folder}, try again"
             )
 
 

@@ -30,7 +30,7 @@ class Outcome:
 
 
 def run(settings: Settings, poll: float = 1.0) -> Outcome:
-    """Trigger the DAG (or follow the run that is under way) until it ends. Raises UserError with the failed task's log."""
+    """Trigger the DAG (or follow the run under way) until it ends. Raises UserError with the failed task's log."""
     airflow = Airflow(settings)
     wait_for_dag(airflow)
     name = airflow.active_run(DAG) or airflow.trigger(DAG)
@@ -47,7 +47,7 @@ def run(settings: Settings, poll: float = 1.0) -> Outcome:
 
 
 def wait_for_dag(airflow: Airflow, timeout: float = 120) -> None:
-    """Airflow knows a DAG only some seconds after it started. Raises UserError with the import error if there is one."""
+    """Airflow knows a DAG only some seconds after it started. Raises UserError with its import error."""
     deadline = time.monotonic() + timeout
     while True:
         try:
@@ -56,12 +56,10 @@ def wait_for_dag(airflow: Airflow, timeout: float = 120) -> None:
         except UserError:
             errors = airflow.import_errors()
             if errors:
-                raise UserError(
-                    f"{errors[0]['filename']} cannot be imported:\n{errors[0]['stack_trace']}"
-                ) from None
+                raise UserError(f"{errors[0]['filename']} cannot be imported:\n{errors[0]['stack_trace']}") from None
             if time.monotonic() > deadline:
                 raise UserError(
-                    f"Airflow did not find the DAG {DAG} within {timeout:.0f} s: see `groundwork logs airflow-dag-processor`"
+                    f"Airflow did not find the DAG {DAG} in {timeout:.0f} s: see `groundwork logs airflow-dag-processor`"
                 ) from None
         time.sleep(0.5)
 
@@ -95,9 +93,7 @@ class Follower:
 def show(task: Task) -> None:
     if task.state in FINISHED:
         seconds = f"{task.seconds:.0f} s" if task.seconds is not None else ""
-        say(
-            f"{MARKS.get(task.state, ' ')} {task.id:<44} {'' if task.state == 'success' else task.state} {seconds}"
-        )
+        say(f"{MARKS.get(task.state, ' ')} {task.id:<44} {'' if task.state == 'success' else task.state} {seconds}")
     elif task.state == "running":
         say(f"[dim]▸ {task.id}[/dim]")
     elif task.state == "up_for_retry":
@@ -120,7 +116,5 @@ def failure_text(airflow: Airflow, run: str, tasks: list[Task]) -> str:
     lines = [f"the run {run} failed"]
     for task in failed:
         lines += [f"task {task.id}, its last log lines:", airflow.log_tail(DAG, run, task)]
-    lines.append(
-        f"the whole log: {airflow.url}/dags/{DAG}/runs/{run}; what to do: the DAG's notes on the same page"
-    )
+    lines.append(f"the whole log: {airflow.url}/dags/{DAG}/runs/{run}; what to do: the DAG's notes on the same page")
     return "\n".join(lines)

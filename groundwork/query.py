@@ -21,14 +21,13 @@ def athena(sql: str, limit: int | None = None) -> Answer:
     """Run SQL in the platform's workgroup. Raises UserError with Athena's reason."""
     api = client("athena")
     try:
-        query = api.start_query_execution(QueryString=sql, WorkGroup=variable("athena_workgroup"))[
-            "QueryExecutionId"
-        ]
+        query = api.start_query_execution(QueryString=sql, WorkGroup=variable("athena_workgroup"))["QueryExecutionId"]
     except ClientError as error:
         raise UserError(f"Athena: {error.response['Error']['Message']}") from None
-    while (status := api.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"])[
-        "State"
-    ] in ("QUEUED", "RUNNING"):
+    while (status := api.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"])["State"] in (
+        "QUEUED",
+        "RUNNING",
+    ):
         time.sleep(0.05)
     if status["State"] != "SUCCEEDED":
         raise UserError(f"Athena: {status.get('StateChangeReason', status['State'])}")

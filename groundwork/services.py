@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,9 +41,7 @@ def postgres(name: str, server: Server) -> Service:
     return Service(name, server.command(), server.port, directory=Path("/"), stop_signal=signal.SIGINT)
 
 
-def localstack(
-    port: int, state: Path, warehouse_dsn: str, controller_url: str, controller_token: str
-) -> Service:
+def localstack(port: int, state: Path, warehouse_dsn: str, controller_url: str, controller_token: str) -> Service:
     """LocalStack with the plug-in."""
     return Service(
         name="localstack",
@@ -106,14 +104,10 @@ def stop(process: subprocess.Popen, how: int, timeout: float = 20) -> None:
     """End a process and its children: first as the service wishes, then for good."""
     if process.poll() is None:
         process.send_signal(how)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            pass
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 

@@ -53,7 +53,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Settings:
-    """``environment`` is the file of ``cloudformation/environments`` that is deployed; ``parameters`` is what it holds."""
+    """``environment`` is a file of ``cloudformation/environments``; ``parameters`` is what it holds."""
 
     root: Path
     state: Path
@@ -67,9 +67,7 @@ class Settings:
 
     @property
     def source_dsn(self) -> str:
-        return (
-            f"postgresql://postgres:{self.credentials.source_superuser}@127.0.0.1:{self.ports.source}/olist"
-        )
+        return f"postgresql://postgres:{self.credentials.source_superuser}@127.0.0.1:{self.ports.source}/olist"
 
     @property
     def warehouse_dsn(self) -> str:

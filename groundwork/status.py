@@ -34,8 +34,7 @@ def stacks(settings: Settings) -> list[dict]:
     use_local_endpoint()
     names = [deploy.name_of(settings, part) for part in deploy.STACKS]
     return [
-        {"name": name, "status": (deploy.describe(name) or {}).get("StackStatus", "not deployed")}
-        for name in names
+        {"name": name, "status": (deploy.describe(name) or {}).get("StackStatus", "not deployed")} for name in names
     ]
 
 

@@ -126,7 +126,5 @@ def create_role(dsn: str, name: str, password: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
-        statement = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(
-            sql.Identifier(name), sql.Literal(password)
-        )
+        statement = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), sql.Literal(password))
         connection.execute(statement)

@@ -34,7 +34,7 @@ class Server:
         with tempfile.NamedTemporaryFile("w") as password_file:
             password_file.write(self.password)
             password_file.flush()
-            os.chmod(password_file.name, 0o644 if os.geteuid() == 0 else 0o600)
+            Path(password_file.name).chmod(0o644 if os.geteuid() == 0 else 0o600)
             subprocess.run(
                 [*as_ordinary_user(), str(PROGRAMS / "initdb"), "--pgdata", str(unfinished), "--username", SUPERUSER,
                  "--pwfile", password_file.name, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8",

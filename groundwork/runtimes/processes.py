@@ -54,9 +54,7 @@ def down(settings: Settings) -> bool:
     deadline = time.monotonic() + 60
     while exists(process):
         if time.monotonic() > deadline:
-            raise UserError(
-                f"supervisord (process {process}) does not end: see {settings.logs / 'supervisord.log'}"
-            )
+            raise UserError(f"supervisord (process {process}) does not end: see {settings.logs / 'supervisord.log'}")
         time.sleep(0.1)
     return True
 
@@ -75,7 +73,7 @@ def is_running(settings: Settings) -> bool:
         return False
     except xmlrpc.client.ProtocolError:
         raise UserError(
-            f"port {settings.ports.supervisor} answers, but not as this checkout's supervisord: another checkout is up? "
+            f"port {settings.ports.supervisor} answers, but not as this checkout's supervisord: is another up? "
             "Stop it there, or set GROUNDWORK_PORT_SUPERVISOR (and the other ports) to free ones"
         ) from None
     return True
@@ -113,7 +111,8 @@ def wait_until_up(settings: Settings, service: Service, say: Say, timeout: float
         state = rpc(settings).supervisor.getProcessInfo(service.name)
         if state["statename"] == "FATAL" or time.monotonic() - started > timeout:
             raise UserError(
-                f"{service.name} does not come up ({state['description']}). Its last log lines:\n{tail(settings, service.name)}"
+                f"{service.name} does not come up ({state['description']}). Its last log lines:\n"
+                f"{tail(settings, service.name)}"
             )
         time.sleep(0.1)
     if time.monotonic() - started > 0.2:
@@ -125,8 +124,7 @@ def refuse_taken_ports(services: list[Service]) -> None:
     if taken:
         lines = [f"port {s.port}, which {s.name} needs, is taken" for s in taken]
         raise UserError(
-            "\n".join(lines)
-            + "\nend what listens there (`ss -ltnp` shows it), or choose another port, for example "
+            "\n".join(lines) + "\nend what listens there (`ss -ltnp` shows it), or choose another port, for example "
             f"GROUNDWORK_PORT_{taken[0].name.upper().replace('-', '_')}={taken[0].port + 10000} make local-up"
         )
 
@@ -146,7 +144,7 @@ def exists(process: int) -> bool:
     return True
 
 
-# --- supervisord's configuration ----------------------------------------------------------------------------------------
+# --- supervisord's configuration ---
 
 
 def configuration_file(settings: Settings) -> Path:

@@ -1,12 +1,12 @@
-"""``python -m groundwork_aws``: LocalStack with the plug-in, failing closed on CloudFormation types it does not know."""
+"""``python -m groundwork_aws``: LocalStack with the plug-in, failing closed on unknown CloudFormation types."""
 
 import os
-from importlib.metadata import entry_points
+
+from plux import PluginManager
 
 DEFAULTS = {
     "DISABLE_EVENTS": "1",
     "SKIP_SSL_CERT_DOWNLOAD": "1",
-    "EAGER_SERVICE_LOADING": "0",
     # By default LocalStack reports CREATE_COMPLETE for a type it has never heard of.
     "CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES": "0",
 }
@@ -15,13 +15,13 @@ DEFAULTS = {
 def main() -> None:
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    known = ",".join(sorted(e.name for e in entry_points(group="localstack.cloudformation.resource_providers")))
+    from localstack import config  # reads the environment when it is imported
+    from localstack.runtime.main import main as run
+
     # Offline, LocalStack's own catalog knows no type at all: the types that have a provider are named here instead.
-    os.environ["CFN_IGNORE_UNSUPPORTED_TYPE_CREATE"] = known
-    os.environ["CFN_IGNORE_UNSUPPORTED_TYPE_UPDATE"] = known
-
-    from localstack.runtime.main import main as run  # reads the environment when it is imported
-
+    known = PluginManager("localstack.cloudformation.resource_providers").list_names()
+    config.CFN_IGNORE_UNSUPPORTED_TYPE_CREATE = known
+    config.CFN_IGNORE_UNSUPPORTED_TYPE_UPDATE = known
     run()
 
 

@@ -122,7 +122,9 @@ class Resource(ResourceProvider):
             raise Refused(f"Model validation failed (#{'/' + where if where else ''}: {error.message})")
         silent = set(model) - self.HONOURED - self.RECORDED - self.read_only_names()
         if silent:
-            raise Refused(f"{self.TYPE}: {', '.join(sorted(silent))} would be ignored here: the plug-in does not honour it")
+            raise Refused(
+                f"{self.TYPE}: {', '.join(sorted(silent))} would be ignored here: the plug-in does not honour it"
+            )
         return model
 
     def check_create_only(self, model: dict, previous: dict) -> None:
@@ -130,7 +132,10 @@ class Resource(ResourceProvider):
         names = {p.split("/")[2] for p in self.SCHEMA.get("createOnlyProperties", []) if p.count("/") == 2}
         changed = sorted(n for n in names if n in previous and n in model and model[n] != previous[n])
         if changed:
-            raise Refused(f"{self.TYPE}: a change of {', '.join(changed)} needs a replacement, which LocalStack does not do: delete the stack first")
+            raise Refused(
+                f"{self.TYPE}: a change of {', '.join(changed)} needs a replacement, "
+                "which LocalStack does not do: delete the stack first"
+            )
 
     def read_only_names(self) -> set[str]:
         return {p.split("/")[2] for p in self.SCHEMA.get("readOnlyProperties", [])}
@@ -176,9 +181,11 @@ def resolve(schema: dict, root: dict) -> dict:
 
 
 def plugin(resource: type[Resource]) -> type[CloudFormationResourceProviderPlugin]:
-    """The plug-in class by which LocalStack finds a type; put it under the type's name into pyproject's entry points."""
+    """The plug-in class by which LocalStack finds a type; pyproject's entry points name it by its type."""
 
     def load(self) -> None:
         self.factory = resource
 
-    return type(f"{resource.__name__}Plugin", (CloudFormationResourceProviderPlugin,), {"name": resource.TYPE, "load": load})
+    return type(
+        f"{resource.__name__}Plugin", (CloudFormationResourceProviderPlugin,), {"name": resource.TYPE, "load": load}
+    )

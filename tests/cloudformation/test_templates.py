@@ -1,0 +1,91 @@
+"""The templates agree with the contracts and with one another, before anything is deployed."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from cfnlint.decode import decode
+
+from groundwork.install import ROOT
+
+FOLDER = ROOT / "cloudformation"
+TEMPLATES = sorted((FOLDER / "templates").glob("*.yaml"))
+
+
+def template(name: str) -> dict:
+    document, problems = decode(str(FOLDER / "templates" / f"{name}.yaml"))
+    assert not problems
+    return document
+
+
+def targets(crawler: str, kind: str) -> list[str]:
+    found = template("catalog")["Resources"][crawler]["Properties"]["Targets"]
+    paths = [t["Path"] for t in found["S3Targets"]] if kind == "s3" else found["DeltaTargets"][0]["DeltaTables"]
+    return [path["Fn::Sub"] for path in paths]
+
+
+def test_cfn_lint_finds_nothing():
+    program = Path(sys.executable).with_name("cfn-lint")
+    done = subprocess.run([program, *TEMPLATES], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    "crawler, kind, folder",
+    [
+        ("BronzeCrawler", "s3", "s3://${BronzeBucket}/olist/shop"),
+        ("SilverCrawler", "delta", "s3://${SilverBucket}/olist"),
+        ("QuarantineCrawler", "delta", "s3://${SilverBucket}/olist/_quarantine"),
+    ],
+)
+def test_a_crawler_has_a_target_for_every_contract(contracts, crawler, kind, folder):
+    assert targets(crawler, kind) == [f"{folder}/{table}/" for table in sorted(contracts)]
+
+
+def test_the_replication_task_selects_the_schema_of_the_contracts(contracts):
+    task = template("replication")["Resources"]["Task"]["Properties"]
+    rules = json.loads(task["TableMappings"])["rules"]
+    assert {rule["object-locator"]["schema-name"] for rule in rules} == {c.schema for c in contracts.values()}
+    json.loads(task["ReplicationTaskSettings"])
+
+
+def test_every_bucket_is_encrypted_private_and_reached_over_tls_only():
+    resources = template("storage")["Resources"]
+    buckets = {name: r["Properties"] for name, r in resources.items() if r["Type"] == "AWS::S3::Bucket"}
+    assert len(buckets) == 5
+    for name, bucket in buckets.items():
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) <= {True, "true"}, name
+        (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms", name
+        (statement,) = resources[f"{name}Policy"]["Properties"]["PolicyDocument"]["Statement"]
+        assert statement["Effect"] == "Deny", name
+        assert statement["Condition"]["Bool"]["aws:SecureTransport"] == "false", name
+
+
+@pytest.mark.parametrize("file", TEMPLATES, ids=lambda f: f.stem)
+def test_a_template_says_what_it_is_and_knows_of_no_local_variant(file):
+    text = file.read_text()
+    document = template(file.stem)
+    assert document["Description"]
+    assert all(p.get("Description") for p in document["Parameters"].values())
+    assert "Conditions" not in document
+    assert not re.search(r"localhost|127\.0\.0\.1|localstack|4566", text)
+
+
+def test_every_stack_is_deployed_and_gets_the_parameters_of_its_template():
+    from groundwork.deploy import STACKS
+
+    assert sorted(STACKS) == [file.stem for file in TEMPLATES]
+    for file in TEMPLATES:
+        lines = (FOLDER / "config" / file.name).read_text().split("parameters:\n")[1].splitlines()
+        assert {line.split(":")[0].strip() for line in lines} == set(template(file.stem)["Parameters"]), file.name
+
+
+def test_an_environment_gives_every_variable_that_the_stacks_ask_for():
+    used = set(re.findall(r"var\.(\w+)", "".join(f.read_text() for f in (FOLDER / "config").glob("*.yaml"))))
+    for file in (FOLDER / "environments").glob("*.yaml"):
+        assert used - {"fingerprint"} == set(yaml.safe_load(file.read_text())), file.name
