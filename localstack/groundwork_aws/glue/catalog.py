@@ -7,7 +7,7 @@ would be ignored: ``PartitionIndexes``, ``OpenTableFormatInput``, ``TransactionI
 """
 
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from localstack.aws.api import RequestContext, handler
 
@@ -250,4 +250,4 @@ def arn(context: RequestContext, kind: str, name: str) -> str:
 
 
 def now() -> datetime:
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)

@@ -1,7 +1,7 @@
 """The conditions that GetPartitions takes: a subset of SQL over the partition keys.
 
-Done: AND, OR, NOT, parentheses, ``=``, ``<>``, ``!=``, ``<``, ``<=``, ``>``, ``>=``, IN, BETWEEN and LIKE, between a key
-and literals. A key of an integer type or ``decimal`` compares as a number, any other as text.
+Done: AND, OR, NOT, parentheses, ``=``, ``<>``, ``!=``, ``<``, ``<=``, ``>``, ``>=``, IN, BETWEEN and LIKE, between a
+key and literals. A key of an integer type or ``decimal`` compares as a number, any other as text.
 https://docs.aws.amazon.com/glue/latest/webapi/API_GetPartitions.html
 """
 

@@ -1,7 +1,8 @@
 """State of Glue: the Data Catalog and the crawlers."""
 
+import json
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from threading import Event
 
 from localstack.services.stores import AccountRegionBundle, BaseStore, LocalAttribute
@@ -22,15 +23,61 @@ class CatalogTable:
 
 
 @dataclass
+class Crawl:
+    """One run of a crawler. ``tables``: names by what became of them, as the engine's Outcome has them."""
+
+    id: str
+    crawler: str
+    log_group: str
+    started: datetime
+    ended: datetime | None = None
+    status: str = "RUNNING"
+    error: str | None = None
+    tables: dict[str, list[str]] = field(
+        default_factory=lambda: {"created": [], "updated": [], "deleted": [], "deprecated": [], "errors": []}
+    )
+
+    def finish(self, status: str, error: str | None, ended: datetime) -> None:
+        self.status, self.error, self.ended = status, error, ended
+
+    def elapsed(self) -> float:
+        """Seconds, until now while it runs."""
+        return ((self.ended or datetime.now(UTC)) - self.started).total_seconds()
+
+    def where_logged(self) -> dict:
+        return {"LogGroup": self.log_group, "LogStream": self.crawler, "MessagePrefix": self.id}
+
+    def as_last_crawl(self) -> dict:
+        error = {"ErrorMessage": self.error} if self.error else {}
+        return {"Status": self.status, "StartTime": self.started, **self.where_logged(), **error}
+
+    def described(self) -> dict:
+        """As ListCrawls answers it; its states have names of their own. No DPU is used here."""
+        names = {"SUCCEEDED": "COMPLETED", "CANCELLED": "STOPPED"}
+        done = {"EndTime": self.ended, "Summary": self.summary()} if self.ended else {}
+        error = {"ErrorMessage": self.error} if self.error else {}
+        state = names.get(self.status, self.status)
+        always = {"CrawlId": self.id, "State": state, "StartTime": self.started, "DPUHour": 0.0}
+        return {**always, **self.where_logged(), **done, **error}
+
+    def summary(self) -> str:
+        kinds = {"ADD": "created", "UPDATE": "updated", "DELETE": "deleted", "DEPRECATE": "deprecated"}
+        tables = {kind: {"Details": {"names": self.tables[name]}} for kind, name in kinds.items() if self.tables[name]}
+        return json.dumps({"TABLE": tables})
+
+
+@dataclass
 class Crawler:
     """``definition`` is what GetCrawler answers but for what a crawl changes; ``crawls`` has the oldest first."""
 
     definition: dict
     state: str = "READY"
-    crawls: list[dict] = field(default_factory=list)
-    # when the schedule is due next, None without one
-    due: datetime | None = None
+    crawls: list[Crawl] = field(default_factory=list)
     stop_requested: Event = field(default_factory=Event)
+
+    @property
+    def last_finished(self) -> Crawl | None:
+        return next((crawl for crawl in reversed(self.crawls) if crawl.ended), None)
 
 
 class GlueStore(BaseStore):

@@ -27,9 +27,7 @@ class Partitions:
         check_batch(inputs)
         with LOCK:
             table = table_of(context, request)
-            return {
-                "Errors": each(inputs, lambda one: one.get("Values"), lambda one: add(table, one, context))
-            }
+            return {"Errors": each(inputs, lambda one: one.get("Values"), lambda one: add(table, one, context))}
 
     @handler("GetPartition", expand=False)
     def get_partition(self, context: RequestContext, request: dict) -> dict:
@@ -74,9 +72,7 @@ class Partitions:
         wanted = request["PartitionsToDelete"]
         with LOCK:
             table = table_of(context, request)
-            return {
-                "Errors": each(wanted, lambda one: one["Values"], lambda one: remove(table, one["Values"]))
-            }
+            return {"Errors": each(wanted, lambda one: one["Values"], lambda one: remove(table, one["Values"]))}
 
 
 def table_of(context: RequestContext, request: dict) -> CatalogTable:
@@ -136,7 +132,5 @@ def check_batch(inputs: list[dict]) -> None:
 
 
 def without_columns(partition: dict) -> dict:
-    storage = {
-        key: value for key, value in partition.get("StorageDescriptor", {}).items() if key != "Columns"
-    }
+    storage = {key: value for key, value in partition.get("StorageDescriptor", {}).items() if key != "Columns"}
     return {**partition, "StorageDescriptor": storage}

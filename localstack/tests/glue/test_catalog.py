@@ -1,18 +1,7 @@
 """The Data Catalog through boto3: databases, tables, versions, partitions, tags."""
 
 import pytest
-from botocore.exceptions import ClientError
-
-
-@pytest.fixture
-def glue(aws):
-    return aws("glue")
-
-
-@pytest.fixture
-def database(glue, unique):
-    glue.create_database(DatabaseInput={"Name": unique})
-    return unique
+from tests.glue.conftest import fails_with
 
 
 @pytest.fixture
@@ -28,10 +17,6 @@ KEYS = [{"Name": "year", "Type": "int"}, {"Name": "state", "Type": "string"}]
 def table_input(name, **more):
     storage = {"Columns": [{"Name": "order_id", "Type": "string"}], "Location": f"s3://lake/{name}/"}
     return {"Name": name, "TableType": "EXTERNAL_TABLE", "StorageDescriptor": storage, **more}
-
-
-def fails_with(code):
-    return pytest.raises(ClientError, match=rf"\({code}\)")
 
 
 # --- databases ---
@@ -158,9 +143,7 @@ def test_tables_are_listed_by_expression_in_pages(glue, database):
     for name in ("orders", "order_items", "sellers"):
         glue.create_table(DatabaseName=database, TableInput=table_input(name))
     first = glue.get_tables(DatabaseName=database, Expression="order.*", MaxResults=1)
-    second = glue.get_tables(
-        DatabaseName=database, Expression="order.*", MaxResults=1, NextToken=first["NextToken"]
-    )
+    second = glue.get_tables(DatabaseName=database, Expression="order.*", MaxResults=1, NextToken=first["NextToken"])
     assert [t["Name"] for t in first["TableList"] + second["TableList"]] == ["order_items", "orders"]
     assert "NextToken" not in second
 
@@ -210,9 +193,7 @@ def test_partitions_are_found_by_expression(glue, partitioned, expression, years
     assert [v[0] for v in values(glue.get_partitions(**partitioned, Expression=expression))] == years
 
 
-@pytest.mark.parametrize(
-    "expression", ["order_id = 'a'", "year + 1 = 2017", "year ==", "upper(state) = 'SP'"]
-)
+@pytest.mark.parametrize("expression", ["order_id = 'a'", "year + 1 = 2017", "year ==", "upper(state) = 'SP'"])
 def test_partitions_expression_that_is_not_done_is_refused(glue, partitioned, expression):
     with fails_with("InvalidInputException"):
         glue.get_partitions(**partitioned, Expression=expression)
@@ -238,9 +219,7 @@ def test_partition_batch_reports_those_that_exist(glue, partitioned):
 
 
 def test_partition_is_updated_and_deleted(glue, partitioned):
-    glue.update_partition(
-        **partitioned, PartitionValueList=["2018", "SP"], PartitionInput={"Values": ["2018", "MG"]}
-    )
+    glue.update_partition(**partitioned, PartitionValueList=["2018", "SP"], PartitionInput={"Values": ["2018", "MG"]})
     glue.delete_partition(**partitioned, PartitionValues=["2016", "RJ"])
     assert values(glue.get_partitions(**partitioned)) == [["2017", "SP"], ["2018", "MG"]]
     wanted = [{"Values": ["2017", "SP"]}, {"Values": ["1999", "SP"]}]
