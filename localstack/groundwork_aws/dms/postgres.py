@@ -1,0 +1,202 @@
+"""The PostgreSQL source: its connection, its catalog, and what each column becomes on the way to S3.
+
+https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Source.PostgreSQL.html#CHAP_Source-PostgreSQL-DataTypes
+https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Target.S3.html#CHAP_Target.S3.DataTypes
+
+PostgreSQL itself brings each column into its DMS type by an expression in the query that unloads the table, so that
+the client only decodes numbers, texts and timestamps. OID large objects and PostGIS types are not migrated.
+"""
+
+from dataclasses import dataclass, replace
+
+import psycopg
+import pyarrow as pa
+
+from groundwork_aws.dms.mappings import identifier
+
+CONNECT_TIMEOUT_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source endpoint with its secret resolved.
+
+    ``execute_timeout``: seconds a catalog query may take. ``unbounded_varchar_bytes``: where a varchar without a length
+    is cut. ``long_varchar_as``: the DMS type of a varchar(n) with n > 16387.
+    """
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str
+    ssl_mode: str = "none"
+    map_boolean_as_boolean: bool = False
+    long_varchar_as: str = "wstring"
+    trim_space_in_char: bool = True
+    fail_on_lob_truncation: bool = False
+    execute_timeout: int = 60
+    unbounded_varchar_bytes: int = 8000
+
+    def connection_string(self) -> str:
+        # "none" is not libpq's default: that one tries TLS first and hides that it is not there
+        ssl_mode = "disable" if self.ssl_mode == "none" else self.ssl_mode
+        return psycopg.conninfo.make_conninfo(
+            host=self.host, port=self.port, dbname=self.database, user=self.user, password=self.password,
+            sslmode=ssl_mode, connect_timeout=CONNECT_TIMEOUT_SECONDS, application_name="awsdms",
+            options="-c timezone=UTC -c extra_float_digits=3 -c datestyle=ISO",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column on its way: ``expression`` is what PostgreSQL is asked for, ``type`` what is written.
+
+    ``limit`` is the number of bytes after which a value is cut, None without one; characters of an NCLOB count two
+    bytes each (``wide``). ``distinct``: no two rows share a value, so a dictionary of them would be of no use.
+    """
+
+    name: str
+    dms_type: str
+    expression: str
+    type: pa.DataType
+    limit: int | None = None
+    wide: bool = False
+    distinct: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    schema: str
+    name: str
+    is_view: bool
+
+
+def check(source: Source) -> None:
+    """Connect and read. Raises psycopg.Error."""
+    with psycopg.connect(source.connection_string()) as connection:
+        connection.execute("SELECT 1")
+
+
+def tables(connection: psycopg.Connection) -> list[Table]:
+    """Every table and view of the database. Partitions are read through their parent."""
+    rows = connection.execute(
+        """SELECT n.nspname, c.relname, c.relkind IN ('v', 'm') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition
+             AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname NOT LIKE 'pg\\_temp\\_%'
+           ORDER BY 1, 2"""
+    )
+    return [Table(*row) for row in rows]
+
+
+def catalog_columns(connection: psycopg.Connection, table: Table) -> list[dict]:
+    """The columns in their order, domains resolved to their base type.
+
+    ``length`` is that of a character type, ``distinct`` says that the column alone is a primary or unique key.
+    """
+    cursor = connection.cursor(row_factory=psycopg.rows.dict_row)
+    cursor.execute(
+        """SELECT i.column_name AS name, i.data_type AS type, i.udt_name AS udt, i.numeric_precision AS precision,
+                  i.numeric_scale AS scale, i.character_maximum_length AS length,
+                  EXISTS (SELECT FROM pg_index x JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0]
+                          WHERE x.indrelid = format('%%I.%%I', i.table_schema, i.table_name)::regclass
+                            AND x.indisunique AND x.indnkeyatts = 1 AND x.indpred IS NULL
+                            AND a.attname = i.column_name) AS distinct
+           FROM information_schema.columns i WHERE i.table_schema = %s AND i.table_name = %s ORDER BY i.ordinal_position""",
+        (table.schema, table.name),
+    )
+    return cursor.fetchall()
+
+
+TEXT = pa.string()
+UTC_MICROSECONDS = pa.timestamp("us", "UTC")
+PLAIN = {
+    "smallint": ("INT2", pa.int16()),
+    "integer": ("INT4", pa.int32()),
+    "bigint": ("INT8", pa.int64()),
+    "real": ("REAL4", pa.float32()),
+    "double precision": ("REAL8", pa.float64()),
+    "date": ("DATE", pa.date32()),
+    "timestamp without time zone": ("DATETIME", UTC_MICROSECONDS),
+    "timestamp with time zone": ("DATETIME", UTC_MICROSECONDS),
+    "uuid": ("STRING", TEXT),
+}
+CLOBS = {"xml", "tsvector", "tsquery", "path", "polygon"}
+NCLOBS = {"text", "citext", "json", "jsonb", "ARRAY", "USER-DEFINED"}
+NOT_MIGRATED = {"geometry", "geography", "raster", "oid", "lo"}
+# https://www.postgresql.org/docs/current/datatype-numeric.html: what a numeric without precision is cut to
+UNBOUNDED_NUMERIC = (28, 6)
+LONG_VARCHAR = 16387
+
+
+def column(found: dict, source: Source, lob_bytes: int, enums: frozenset[str] = frozenset()) -> Column | None:
+    """What a source column becomes, or None when its type is not migrated. ``lob_bytes``: where LOBs are cut."""
+    name, kind, quoted = found["name"], found["type"], identifier(found["name"])
+    if kind in NOT_MIGRATED or found["udt"] in NOT_MIGRATED:
+        return None
+    made = Column(name, "STRING", f"{quoted}::text", TEXT)
+    if kind in PLAIN:
+        dms_type, arrow = PLAIN[kind]
+        expression = f"{quoted}::text" if kind == "uuid" else quoted
+        made = Column(name, dms_type, expression, arrow)
+    elif kind == "numeric":
+        made = numeric(made, quoted, found["precision"], found["scale"])
+    elif kind == "money":
+        made = replace(made, dms_type="NUMERIC", expression=f"{quoted}::numeric(38,4)", type=pa.decimal128(38, 4))
+    elif kind == "boolean" and source.map_boolean_as_boolean:
+        made = replace(made, dms_type="BOOLEAN", expression=quoted, type=pa.bool_())
+    elif kind.startswith("time "):
+        made = replace(made, dms_type="TIME", expression=f"{quoted}::time", type=pa.time32("ms"))
+    elif kind == "character":
+        made = replace(made, dms_type="WSTRING", expression=made.expression if source.trim_space_in_char else quoted)
+    elif kind == "character varying":
+        made = varchar(made, quoted, found["length"], source, lob_bytes)
+    elif kind == "bytea":
+        made = replace(made, dms_type="BLOB", expression=quoted, type=pa.binary(), limit=lob_bytes)
+    elif kind == "interval":
+        made = replace(made, expression=interval_text(quoted))
+    elif kind == "inet":
+        # a cast would add the prefix length that PostgreSQL's own output leaves away for a single host
+        made = replace(made, expression=f"CASE WHEN {quoted} IS NOT NULL THEN format('%s', {quoted}) END")
+    elif kind in CLOBS:
+        made = replace(made, dms_type="CLOB", limit=lob_bytes)
+    elif kind in NCLOBS and found["udt"] not in enums:
+        made = replace(made, dms_type="NCLOB", limit=lob_bytes, wide=True)
+    return replace(made, distinct=found["distinct"])
+
+
+def numeric(made: Column, quoted: str, precision: int | None, scale: int | None) -> Column:
+    if precision is None:
+        precision, scale = UNBOUNDED_NUMERIC
+        expression = f"trunc({quoted}, {scale})::numeric({precision},{scale})"
+    elif precision > 38 or not 0 <= scale <= precision:
+        return made
+    else:
+        expression = quoted
+    return replace(made, dms_type="NUMERIC", expression=expression, type=pa.decimal128(precision, scale))
+
+
+def varchar(made: Column, quoted: str, length: int | None, source: Source, lob_bytes: int) -> Column:
+    if length is None:
+        return replace(made, dms_type="WSTRING", expression=quoted, limit=source.unbounded_varchar_bytes)
+    if length > LONG_VARCHAR and source.long_varchar_as != "wstring":
+        wide = source.long_varchar_as == "nclob"
+        return replace(made, dms_type=source.long_varchar_as.upper(), expression=quoted, limit=lob_bytes, wide=wide)
+    return replace(made, dms_type="WSTRING", expression=quoted)
+
+
+def interval_text(quoted: str) -> str:
+    """``1 YEAR, 2 MONTHS, 3 DAYS``: parts that are zero are left out, seconds keep their fraction."""
+    fields = (("year", "YEAR"), ("month", "MONTH"), ("day", "DAY"), ("hour", "HOUR"), ("minute", "MINUTE"))
+    parts = [f"extract({field} FROM {quoted})::bigint" for field, _ in fields]
+    parts.append(f"trim_scale(extract(second FROM {quoted}))")
+    words = [word for _, word in fields] + ["SECOND"]
+    pieces = ", ".join(
+        f"CASE WHEN {part} <> 0 THEN {part} || ' {word}' || CASE WHEN {part} = 1 THEN '' ELSE 'S' END END"
+        for part, word in zip(parts, words)
+    )
+    return f"CASE WHEN {quoted} IS NOT NULL THEN coalesce(nullif(concat_ws(', ', {pieces}), ''), '0 SECONDS') END"
+
+
+def enum_types(connection: psycopg.Connection) -> frozenset[str]:
+    return frozenset(name for (name,) in connection.execute("SELECT typname FROM pg_type WHERE typtype = 'e'"))

@@ -1,0 +1,213 @@
+"""The replication instance's process: carries out one task, apart from the API that started it.
+
+``python -m groundwork_aws.dms.replication`` reads its task as one line of JSON from standard input and tells what
+happens as lines of JSON on standard output (``{"table": …}``, ``{"log": …}``, at the end ``{"end": …}``). The line ``stop``
+ends it after the current rows; the end of standard input, which comes when its parent dies, ends it at once.
+"""
+
+import json
+import logging
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import psycopg
+
+from groundwork_aws.dms import mappings, postgres
+from groundwork_aws.dms.expressions import added_column
+from groundwork_aws.dms.full_load import Layout, Plan, Stopped, connect, load
+from groundwork_aws.dms.parquet import Format
+from groundwork_aws.dms.postgres import Source, Table
+from groundwork_aws.dms.target import Target
+
+log = logging.getLogger("TASK_MANAGER")
+REPORT_ROWS = 50_000
+
+
+class TaskFailed(Exception):
+    """The task cannot go on; the text is its LastFailureMessage."""
+
+
+class Reporter:
+    """Writes events as lines, one at a time."""
+
+    def __init__(self, output):
+        self.output, self.lock = output, threading.Lock()
+
+    def __call__(self, **event) -> None:
+        with self.lock:
+            self.output.write(json.dumps(event) + "\n")
+            self.output.flush()
+
+
+class EventLog(logging.Handler):
+    """Sends log records as events, in the form of DMS's task log."""
+
+    def __init__(self, report: Reporter):
+        super().__init__()
+        self.report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        letter = {"WARNING": "W", "ERROR": "E"}.get(record.levelname, "I")
+        self.report(log=f"[{record.name}] {letter}:  {record.getMessage()}", at=int(record.created * 1000))
+
+
+def main() -> None:
+    stop = threading.Event()
+    task = json.loads(sys.stdin.readline())
+    threading.Thread(target=listen, args=(stop,), daemon=True).start()
+    report = Reporter(os.fdopen(os.dup(1), "w"))
+    os.dup2(2, 1)  # whatever a library prints goes to the log, not between the events
+    logging.basicConfig(level=logging.INFO, handlers=[EventLog(report)])
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+    try:
+        run(task, report, stop)
+        report(end="stopped" if stop.is_set() else "finished")
+    except TaskFailed as error:
+        log.error("%s", error)
+        report(end="failed", message=str(error))
+
+
+def listen(stop: threading.Event) -> None:
+    for line in sys.stdin:
+        if line.strip() == "stop":
+            stop.set()
+    os._exit(1)
+
+
+def run(task: dict, report: Reporter, stop: threading.Event) -> None:
+    """Load every selected table. Raises TaskFailed."""
+    source, settings = Source(**task["source"]), task["settings"]
+    # boto3 takes half a second to import: PostgreSQL is asked for its catalog meanwhile
+    with ThreadPoolExecutor(1) as pool:
+        target = pool.submit(make_target, task)
+        plans = plan(source, task)
+        target = target.result()
+    for p in plans:
+        report(table=(p.table.schema, p.table.name), state="Before load")
+    layout = Layout(**{**task["layout"], "started": as_time(task["layout"]["started"])})
+    loader = Loader(source, target, layout, Format(**task["format"]), settings, report, stop)
+    with ThreadPoolExecutor(settings["FullLoadSettings"]["MaxFullLoadSubTasks"]) as pool:
+        errors = [error for error in pool.map(loader.load, plans) if error]
+    if errors:
+        raise TaskFailed(f"{len(errors)} of {len(plans)} tables could not be loaded. {' '.join(errors)}")
+
+
+def as_time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def make_target(task: dict) -> Target:
+    import boto3
+    from botocore.config import Config
+
+    quick = Config(
+        # the endpoint checks what it stores; a second checksum and a signed payload cost more than the upload
+        request_checksum_calculation="when_required", response_checksum_validation="when_required",
+        s3={"payload_signing_enabled": False, "addressing_style": "path"}, retries={"mode": "standard"},
+    )  # fmt: skip
+    return Target(boto3.client("s3", config=quick, **task["aws"]), **task["target"])
+
+
+def plan(source: Source, task: dict) -> list[Plan]:
+    """What is to be loaded, in load order. Raises TaskFailed."""
+    try:
+        with psycopg.connect(source.connection_string(), autocommit=True) as connection:
+            connection.execute(f"SET statement_timeout = {source.execute_timeout * 1000}")
+            plans = selected(connection, source, task)
+    except psycopg.Error as error:
+        raise TaskFailed(f"The source endpoint at {source.host}:{source.port} failed: {error}") from error
+    except mappings.MappingError as error:
+        raise TaskFailed(f"Invalid Table Mappings document: {error}") from error
+    folders = [(p.target_schema, p.target_table) for p in plans]
+    for p in plans:
+        if folders.count((p.target_schema, p.target_table)) > 1:
+            raise TaskFailed(
+                f"Several tables would be written to {p.target_schema}/{p.target_table}, which S3 targets do not support"
+            )
+    return sorted(plans, key=lambda p: -p.load_order)
+
+
+def selected(connection: psycopg.Connection, source: Source, task: dict) -> list[Plan]:
+    rules = mappings.parse(task["mappings"])
+    found = [(t, rules.selected(t.schema, t.name, t.is_view)) for t in postgres.tables(connection)]
+    chosen = [(t, rule) for t, rule in found if rule]
+    if not chosen and task["settings"]["ErrorBehavior"]["FailOnNoTablesCaptured"]:
+        wanted = ", ".join(f"{s.schema}.{s.table}" for s in rules.selections if s.action != "exclude")
+        raise TaskFailed(
+            f"No tables were found at task initialization. Either the selected table(s) or schemas(s) no longer exist "
+            f"or no match was found for the table selection pattern(s): {wanted} in database {source.database}"
+        )
+    done = {tuple(names) for names in task["done"]}
+    enums = postgres.enum_types(connection)
+    return [
+        table_plan(connection, source, task, rules, table, rule, enums)
+        for table, rule in chosen
+        if (table.schema, table.name) not in done
+    ]
+
+
+def table_plan(connection, source, task, rules: mappings.Mappings, table: Table, rule, enums) -> Plan:
+    found = postgres.catalog_columns(connection, table)
+    metadata = task["settings"]["TargetMetadata"]
+    columns = []
+    for entry in found:
+        name = rules.target_column(table.schema, table.name, entry["name"])
+        column = postgres.column(entry, source, metadata["LobMaxSize"] * 1024, enums)
+        if column is None or (column.dms_type.endswith("LOB") and not metadata["SupportLobs"]):
+            log.warning("%s.%s: column %s is not migrated", table.schema, table.name, entry["name"])
+        elif name is not None:
+            columns.append(postgres.replace(column, name=name))
+    names = {entry["name"] for entry in found}
+    columns += [added_column(added, names) for added in rules.added_columns(table.schema, table.name)]
+    return Plan(table, *rules.target_name(table.schema, table.name), tuple(columns), rule.filters, rule.load_order)
+
+
+class Loader:
+    """Loads tables side by side, each with its statistics and its end."""
+
+    def __init__(self, source: Source, target: Target, layout: Layout, format: Format, settings: dict, report, stop):
+        self.duckdb = connect(source)
+        self.source, self.target, self.layout, self.format = source, target, layout, format
+        self.prepare = settings["FullLoadSettings"]["TargetTablePrepMode"] != "DO_NOTHING"
+        self.stop_on_error = settings["ErrorBehavior"]["TableErrorPolicy"] == "STOP_TASK"
+        self.report, self.stop = report, stop
+        self.failed = threading.Event()
+
+    def load(self, plan: Plan) -> str | None:
+        """Load one table. Gives back what went wrong, if it did."""
+        names, rows = (plan.table.schema, plan.table.name), 0
+
+        def loaded(count: int) -> None:
+            nonlocal rows
+            if count // REPORT_ROWS != rows // REPORT_ROWS:
+                self.report(table=names, state="Full load", rows=count)
+            rows = count
+
+        if self.stop.is_set() or self.failed.is_set():
+            self.report(table=names, state="Table cancelled")
+            return None
+        self.report(table=names, state="Full load", rows=0)
+        try:
+            if self.prepare:
+                self.target.clear(self.target.table_folder(plan.target_schema, plan.target_table))
+            fail_on_truncation = self.source.fail_on_lob_truncation
+            load(self.duckdb, plan, self.target, self.layout, self.format, fail_on_truncation, loaded, self.stop)
+        except Stopped:
+            self.report(table=names, state="Table cancelled", rows=rows)
+            return None
+        except Exception as error:  # whatever goes wrong with one table ends in its state, and the others go on
+            log.error("%s.%s: %s", *names, error)
+            self.report(table=names, state="Table error", rows=rows)
+            if self.stop_on_error:
+                self.failed.set()
+            return f"{names[0]}.{names[1]}: {error}"
+        self.report(table=names, state="Table completed", rows=rows)
+        log.info("Load finished for table %s.%s. %d rows received.", *names, rows)
+        return None
+
+
+if __name__ == "__main__":
+    main()
