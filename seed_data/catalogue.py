@@ -9,7 +9,7 @@ from seed_data.dice import curve, weighted
 from seed_data.market import Market
 from seed_data.text import degrees, integers
 
-PRICE = curve({0: 60, 0.01: 130, 0.1: 320, 0.25: 540, 0.5: 1000, 0.75: 1750, 0.9: 3100, 0.99: 9500, 1: 45_000})
+PRICE = curve({0: 60, 0.01: 130, 0.1: 320, 0.25: 540, 0.5: 1000, 0.75: 1700, 0.9: 2750, 0.99: 6500, 1: 28_000})
 WEIGHT = curve({0: 70, 0.05: 160, 0.25: 430, 0.5: 1000, 0.75: 2000, 0.95: 6000, 1: 25_000})
 ENDINGS = np.array([90, 90, 90, 99, 99, 0, 50, 89])
 NAME_LENGTH = curve({0: 5, 0.05: 29, 0.25: 42, 0.5: 51, 0.75: 57, 0.95: 60, 1: 76})
@@ -104,7 +104,7 @@ def point_columns(market: Market, rows: np.ndarray) -> list[pa.Array]:
     )
     abroad = rows % 25_000 == 1_200
     elsewhere = ABROAD[rows // 25_000 % len(ABROAD)]
-    accented = dice.chance("accents", point, 0.08)
+    accented = dice.chance("accents", point, 0.16)
     spellings = pa.chunked_array([places.city_texts, pa.array(places.city_spellings)]).combine_chunks()
     return [
         places.zip_texts.take(pa.array(place)),

@@ -46,12 +46,12 @@ class Dice:
 
 
 def weighted(weights: list[int] | list[float], size: int = 1 << 16) -> np.ndarray:
-    """A table in which every position's number takes its weight's share of ``size`` places; none is left out."""
+    """A table in which every position's number takes its weight's share of ``size`` places."""
     total, table, passed = sum(weights), [], 0
     for position, weight in enumerate(weights):
         passed += weight
-        table += [position] * max(round(passed / total * size) - len(table), 1 if weight else 0)
-    return np.array(table[:size] if len(table) > size else table, dtype=np.int32)
+        table += [position] * (round(passed / total * size) - len(table))
+    return np.array(table, dtype=np.int32)
 
 
 def curve(points: dict[float, float], size: int = 1 << 12) -> np.ndarray:

@@ -10,7 +10,6 @@ import argparse
 import itertools
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -44,15 +43,19 @@ def generate(
     SeedError when the scale makes no sense or the disk is too small.
     """
     out = Path(out)
-    if not 0 < scale <= 1000:
-        raise SeedError(f"--scale {scale} is not between 0 and 1000; 1 is Olist's size")
+    if scale <= 0:
+        raise SeedError(f"--scale {scale:g} is not above 0; 1 is Olist's size")
     out.mkdir(parents=True, exist_ok=True)
     check_disk(out, scale)
-    market = Market(Dice(seed), scale)
-    with tempfile.TemporaryDirectory(prefix=".generating-", dir=out) as unfinished:
-        rows = write_tables(market, Path(unfinished), contracts, progress)
+    unfinished = out / ".unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    try:
+        rows = write_tables(Market(Dice(seed), scale), unfinished, contracts, progress)
         for contract in contracts.values():
-            (Path(unfinished) / contract.csv_file).replace(out / contract.csv_file)
+            (unfinished / contract.csv_file).replace(out / contract.csv_file)
+    finally:
+        shutil.rmtree(unfinished)
     return rows
 
 

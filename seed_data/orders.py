@@ -16,10 +16,10 @@ HOUR, DAY = 3600, 86_400
 
 HOURS = weighted([24, 12, 5, 3, 2, 2, 5, 12, 29, 48, 62, 66, 60, 65, 66, 65, 67, 62, 58, 60, 62, 62, 58, 41])
 APPROVAL = curve({0: 0, 0.05: 526, 0.25: 774, 0.5: 1234, 0.75: 53_069, 0.9: 125_966, 0.99: 324_586, 1: 900_000})
-HANDLING = curve({0: 0, 0.05: 22_315, 0.25: 74_822, 0.5: 153_329, 0.75: 310_266, 0.95: 701_680, 1: 2_600_000})
+HANDLING = curve({0: 0, 0.05: 22_315, 0.25: 74_822, 0.5: 153_329, 0.75: 310_266, 0.95: 640_000, 1: 1_900_000})
 # Per mille of the state's average.
-TRANSIT = curve({0: 30, 0.05: 125, 0.25: 445, 0.5: 770, 0.75: 1290, 0.9: 2010, 0.95: 2580, 0.99: 4470, 1: 12_000})
-PROMISE = curve({0: 350, 0.05: 560, 0.25: 800, 0.5: 980, 0.75: 1180, 0.95: 1500, 0.99: 2000, 1: 4000})
+TRANSIT = curve({0: 60, 0.05: 200, 0.25: 560, 0.5: 860, 0.75: 1220, 0.9: 1640, 0.95: 2100, 0.99: 3700, 1: 12_000})
+PROMISE = curve({0: 450, 0.05: 750, 0.25: 890, 0.5: 985, 0.75: 1120, 0.95: 1400, 0.99: 1900, 1: 4000})
 SHIPPING_LIMIT = curve({0: 2 * DAY, 0.05: 245_000, 0.25: 431_000, 0.75: 604_800, 0.95: 1_123_000, 1: 2_600_000})
 FREIGHT = curve({0: 100, 0.05: 780, 0.25: 1260, 0.5: 1540, 0.75: 1980, 0.9: 2900, 0.99: 7000, 1: 28_000})
 
@@ -80,8 +80,8 @@ def order_tables(market: Market, chunk: int) -> Tables:
 
 def persons(market: Market, rows: np.ndarray) -> np.ndarray:
     """Who placed an order: somebody new, or (3.4 %) one of the few who come back."""
-    returning = market.dice.chance("returning", rows, 0.034) & (rows >= 12)
-    earlier = market.dice.below("earlier person", rows, np.maximum(rows // 12, 1)) * 12
+    returning = market.dice.chance("returning", rows, 0.034) & (rows >= 4)
+    earlier = market.dice.below("earlier person", rows, np.maximum(rows // 4, 1)) * 4
     return np.where(returning, earlier, rows)
 
 
@@ -181,12 +181,8 @@ def popular(market: Market, rows: np.ndarray) -> np.ndarray:
 def order_totals(market: Market, orders: Orders, owner: np.ndarray, amounts: np.ndarray) -> np.ndarray:
     """What each order cost in cents; one whose items are unknown cost something too."""
     totals = np.bincount(owner, weights=amounts, minlength=len(orders.rows)).astype(np.int64)
-    unknown = price_in_cents(market, popular(market, orders.rows)) + dice_freight(market, orders)
+    unknown = price_in_cents(market, popular(market, orders.rows)) + market.dice.pick("freight", orders.rows, FREIGHT)
     return np.where(totals > 0, totals, unknown)
-
-
-def dice_freight(market: Market, orders: Orders) -> np.ndarray:
-    return market.dice.pick("freight", orders.rows, FREIGHT)
 
 
 # --- payments ---------------------------------------------------------------------------------------------------------
