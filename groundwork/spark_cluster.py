@@ -48,7 +48,8 @@ class SparkCluster:
 
     ``state`` holds their configuration, logs and scratch files; ``aws`` is the environment that AWS clients read
     (``groundwork.services.aws_environment``); ``host`` is where the parts bind, ``hostname`` the name under which they
-    find one another. Ports: the master's, then ``web_port`` for its page, and those after it for the workers' pages.
+    find one another. ``web_port`` is the master's page; the first worker's is ``worker_web_port``, the next one's the
+    port after that.
     Memory is Java's notation (``2g``); an executor takes the whole of its worker.
     """
 
@@ -56,7 +57,8 @@ class SparkCluster:
     aws: dict[str, str] = field(repr=False)
     token: str = field(repr=False)
     master_port: int = MASTER_PORT
-    web_port: int = 7080
+    web_port: int = 8090
+    worker_web_port: int = 8091
     controller_port: int = CONTROLLER_PORT
     host: str = "127.0.0.1"
     hostname: str = "localhost"
@@ -85,9 +87,9 @@ class SparkCluster:
 
     def worker(self, number: int = 0) -> Service:
         """The cluster's ``number``-th worker, from 0; the first is called ``spark-worker``."""
-        port, name = self.web_port + 1 + number, "spark-worker" + (f"-{number + 1}" if number else "")
+        port, name = self.worker_web_port + number, "spark-worker" + (f"-{number + 1}" if number else "")
         command = [self._spark_class(), "org.apache.spark.deploy.worker.Worker", "--host", self.host]
-        command += ["--webui-port", str(port), "--cores", str(self.cores), "--memory", self.worker_memory]
+        command += ["--webui-port", str(port), "--cores", str(self.cores), "--memory", self.executor_memory]
         command += ["--work-dir", str(self.state / "work"), self.master_url]
         health = f"http://{self.host}:{port}/json/"
         return Service(name, command, port, {**self._daemon_environment(), **self.aws}, self.state, health)
@@ -109,10 +111,6 @@ class SparkCluster:
             directory=ROOT / "spark",
             health=f"{self.controller_url}/health",
         )  # fmt: skip
-
-    @property
-    def worker_memory(self) -> str:
-        return self.executor_memory
 
     def configure(self) -> None:
         """Write ``spark-defaults.conf`` and ``log4j2.properties``; again is harmless."""

@@ -9,6 +9,7 @@ import trustme
 from psycopg import sql
 
 from groundwork import services
+from groundwork.airflow_services import Airflow
 from groundwork.postgres.server import Server, hand_over
 from groundwork.services import Service
 from groundwork.settings import Settings
@@ -96,7 +97,30 @@ def spark_cluster(settings: Settings) -> SparkCluster:
         token=settings.credentials.instance_controller_token,
         master_port=settings.ports.spark_master,
         web_port=settings.ports.spark_master_ui,
+        worker_web_port=settings.ports.spark_worker_ui,
         controller_port=settings.ports.instance_controller,
+    )
+
+
+def airflow(settings: Settings) -> Airflow:
+    credentials = settings.credentials
+    return Airflow(
+        state=settings.state / "airflow",
+        port=settings.ports.airflow,
+        database=f"postgresql://airflow:{credentials.airflow_admin}@127.0.0.1:{settings.ports.warehouse}/airflow",
+        admin_password=credentials.airflow_admin,
+        fernet_key=credentials.airflow_fernet_key,
+        jwt_secret=credentials.airflow_jwt_secret,
+        secret_key=credentials.airflow_secret_key,
+        environment_name=settings.environment,
+        aws=services.aws_environment(settings.ports.localstack),
+        dbt={
+            "DBT_HOST": "127.0.0.1",
+            "DBT_PORT": str(settings.ports.warehouse),
+            "DBT_USER": "dbt",
+            "DBT_PASSWORD": credentials.warehouse_dbt,
+            "DBT_DATABASE": "analytics",
+        },
     )
 
 

@@ -98,7 +98,7 @@ class Runner:
                     return
             with cluster.changed:
                 cluster.settle(time.monotonic())
-                if cluster.state != "TERMINATING":
+                if cluster.state != "TERMINATING" and not cluster.startable():
                     cluster.changed.wait(POLL if cluster.running() else IDLE_POLL)
 
     def attend(self, steps: list[Step]) -> None:

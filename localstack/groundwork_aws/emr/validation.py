@@ -38,7 +38,7 @@ def invalid(message: str) -> CommonServiceException:
 
 def check_run_job_flow(request: dict) -> None:
     for name in ("Name", "Instances", "ReleaseLabel"):
-        if not request.get(name):
+        if request.get(name) in (None, ""):
             raise invalid(f"{name} is required.")
     if FORBIDDEN_IN_NAME.search(request["Name"]):
         raise invalid("The cluster name must not contain <, >, $, | or ` (backtick).")

@@ -16,7 +16,7 @@ ENDED = ("COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED")
 @pytest.fixture(scope="session")
 def spark_cluster(state, endpoint_url, controller_port, controller_token):
     aws, free = services.aws_environment(int(endpoint_url.rpartition(":")[2])), services.free_port
-    cluster = SparkCluster(state / "spark", aws, controller_token, free(), free(), controller_port)
+    cluster = SparkCluster(state / "spark", aws, controller_token, free(), free(), free(), controller_port)
     cluster.configure()
     with ExitStack() as stack:
         for service in cluster.services():
@@ -67,21 +67,21 @@ class Clusters:
 
     def ended_steps(self, cluster: str) -> list[dict]:
         """Its steps in the order of their submission, when all have ended."""
-        until(lambda: set(self.states(cluster)) <= set(ENDED))
+        self.until(lambda: set(self.states(cluster)) <= set(ENDED))
         return self.emr.list_steps(ClusterId=cluster)["Steps"][::-1]
 
     def reaches(self, cluster: str, *states: str) -> dict:
         """Its description once it is in one of these states."""
-        until(lambda: self.state(cluster) in states)
+        self.until(lambda: self.state(cluster) in states)
         return self.describe(cluster)
 
     def log(self, cluster: str, step: dict, name: str) -> str:
         key = f"logs/{cluster}/steps/{step['Id']}/{name}.gz"
         return gzip.decompress(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()).decode()
 
-
-def until(condition, seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.1)
+    @staticmethod
+    def until(condition, seconds: float = 90) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "it did not come about"
+            time.sleep(0.1)
