@@ -69,7 +69,8 @@ class Writer:
 
 BOOLEANS, INTEGERS, DOUBLE, BINARY, LISTS, STRUCT = (1, 2), (4, 5, 6), 7, 8, (9, 10), 12
 VERSION, SCHEMA, KEY_VALUE_METADATA, CREATED = 1, 2, 5, 6
-LOGICAL_TYPE = 10  # in a SchemaElement
+# in a SchemaElement, and of a LogicalType and a ConvertedType
+CONVERTED_TYPE, LOGICAL_TYPE, TIME, TIME_MILLIS = 6, 10, 7, 7
 
 
 def rewritten(footer: bytes, version: int) -> bytes:
@@ -80,7 +81,7 @@ def rewritten(footer: bytes, version: int) -> bytes:
         if field == VERSION:
             value = varint(zigzag(version))
         elif field == SCHEMA:
-            value = without_logical_types(value)
+            value = with_old_annotations(value)
         elif field == CREATED:
             value = varint(len(CREATED_BY)) + CREATED_BY
         if field != KEY_VALUE_METADATA:
@@ -88,12 +89,16 @@ def rewritten(footer: bytes, version: int) -> bytes:
     return struct(fields)
 
 
-def without_logical_types(elements: bytes) -> bytes:
+def with_old_annotations(elements: bytes) -> bytes:
+    """The schema's elements without LogicalType. pyarrow gives a time no ConvertedType: it is added."""
     count, _, position = list_header(elements, 0)
     header, made = elements[:position], []
     for _ in range(count):
-        fields = list(struct_fields(elements, position))
-        made.append(struct([(f, kind, elements[start:end]) for f, kind, start, end in fields if f != LOGICAL_TYPE]))
+        fields = {f: (kind, elements[start:end]) for f, kind, start, end in struct_fields(elements, position)}
+        _, logical = fields.pop(LOGICAL_TYPE, (STRUCT, b"\0"))
+        if logical[0] >> 4 == TIME:
+            fields[CONVERTED_TYPE] = (INTEGERS[1], varint(zigzag(TIME_MILLIS)))
+        made.append(struct([(f, *fields[f]) for f in sorted(fields)]))
         position = skip(elements, position, STRUCT)
     return header + b"".join(made)
 

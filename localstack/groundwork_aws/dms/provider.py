@@ -27,6 +27,7 @@ from groundwork_aws.dms.common import (
     wrong_state,
 )
 from groundwork_aws.dms.endpoint_operations import EndpointOperations
+from groundwork_aws.dms.instance import make_ready
 from groundwork_aws.dms.models import DmsStore
 from groundwork_aws.dms.task_operations import TaskOperations
 
@@ -92,6 +93,7 @@ class DmsProvider(EndpointOperations, TaskOperations):
         if request.get("ReplicationSubnetGroupIdentifier"):
             instance["ReplicationSubnetGroup"] = find_group(store, request["ReplicationSubnetGroupIdentifier"])
         store.instances[arn] = instance
+        make_ready()
         tag(store, arn, request.get("Tags"))
         return {"ReplicationInstance": {**instance, "ReplicationInstanceStatus": "creating"}}
 

@@ -1,19 +1,19 @@
-"""The replication instance's process: carries out one task, apart from the API that started it.
+"""The process of a replication task: carries it out, apart from the API that started it.
 
-``python -m groundwork_aws.dms.replication`` reads its task as one line of JSON from standard input and tells what
-happens as lines of JSON on standard output (``{"table": …}``, ``{"log": …}``, at the end ``{"end": …}``). The line ``stop``
-ends it after the current rows; the end of standard input, which comes when its parent dies, ends it at once.
+It tells what happens through a pipe (``{"table": …}``, ``{"log": …}``, at the end ``{"end": …}``). ``"stop"`` from the other
+side ends it after the current rows; the other side's death ends it at once.
 """
 
-import json
 import logging
 import os
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from multiprocessing.connection import Connection
 
+import boto3
 import psycopg
+from botocore.config import Config
 
 from groundwork_aws.dms import mappings, postgres
 from groundwork_aws.dms.expressions import added_column
@@ -31,15 +31,14 @@ class TaskFailed(Exception):
 
 
 class Reporter:
-    """Writes events as lines, one at a time."""
+    """Sends events, one at a time."""
 
-    def __init__(self, output):
-        self.output, self.lock = output, threading.Lock()
+    def __init__(self, pipe: Connection):
+        self.pipe, self.lock = pipe, threading.Lock()
 
     def __call__(self, **event) -> None:
         with self.lock:
-            self.output.write(json.dumps(event) + "\n")
-            self.output.flush()
+            self.pipe.send(event)
 
 
 class EventLog(logging.Handler):
@@ -51,16 +50,17 @@ class EventLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         letter = {"WARNING": "W", "ERROR": "E"}.get(record.levelname, "I")
-        self.report(log=f"[{record.name}] {letter}:  {record.getMessage()}", at=int(record.created * 1000))
+        self.report(log=f"[{record.name}]{letter}:  {record.getMessage()}", at=int(record.created * 1000))
 
 
-def main() -> None:
-    stop = threading.Event()
-    task = json.loads(sys.stdin.readline())
-    threading.Thread(target=listen, args=(stop,), daemon=True).start()
-    report = Reporter(os.fdopen(os.dup(1), "w"))
-    os.dup2(2, 1)  # whatever a library prints goes to the log, not between the events
-    logging.basicConfig(level=logging.INFO, handlers=[EventLog(report)])
+def main(pipe: Connection, task: dict, log_file: str) -> None:
+    """Carry out the task; what nobody expected goes to the log file."""
+    with open(log_file, "wb") as errors:
+        os.dup2(errors.fileno(), 1)
+        os.dup2(errors.fileno(), 2)
+    stop, report = threading.Event(), Reporter(pipe)
+    threading.Thread(target=listen, args=(pipe, stop), daemon=True).start()
+    logging.basicConfig(level=logging.INFO, handlers=[EventLog(report)], force=True)
     logging.getLogger("botocore").setLevel(logging.WARNING)
     try:
         run(task, report, stop)
@@ -70,25 +70,22 @@ def main() -> None:
         report(end="failed", message=str(error))
 
 
-def listen(stop: threading.Event) -> None:
-    for line in sys.stdin:
-        if line.strip() == "stop":
+def listen(pipe: Connection, stop: threading.Event) -> None:
+    try:
+        while pipe.recv() == "stop":
             stop.set()
-    os._exit(1)
+    except EOFError:
+        os._exit(1)
 
 
 def run(task: dict, report: Reporter, stop: threading.Event) -> None:
     """Load every selected table. Raises TaskFailed."""
     source, settings = Source(**task["source"]), task["settings"]
-    # boto3 takes half a second to import: PostgreSQL is asked for its catalog meanwhile
-    with ThreadPoolExecutor(1) as pool:
-        target = pool.submit(make_target, task)
-        plans = plan(source, task)
-        target = target.result()
+    plans = plan(source, task)
     for p in plans:
         report(table=(p.table.schema, p.table.name), state="Before load")
     layout = Layout(**{**task["layout"], "started": as_time(task["layout"]["started"])})
-    loader = Loader(source, target, layout, Format(**task["format"]), settings, report, stop)
+    loader = Loader(source, make_target(task), layout, Format(**task["format"]), settings, report, stop)
     with ThreadPoolExecutor(settings["FullLoadSettings"]["MaxFullLoadSubTasks"]) as pool:
         errors = [error for error in pool.map(loader.load, plans) if error]
     if errors:
@@ -100,9 +97,6 @@ def as_time(text: str | None) -> datetime | None:
 
 
 def make_target(task: dict) -> Target:
-    import boto3
-    from botocore.config import Config
-
     quick = Config(
         # the endpoint checks what it stores; a second checksum and a signed payload cost more than the upload
         request_checksum_calculation="when_required", response_checksum_validation="when_required",
@@ -207,7 +201,3 @@ class Loader:
         self.report(table=names, state="Table completed", rows=rows)
         log.info("Load finished for table %s.%s. %d rows received.", *names, rows)
         return None
-
-
-if __name__ == "__main__":
-    main()
