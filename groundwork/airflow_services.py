@@ -5,6 +5,7 @@ sets as configuration options and by its start-up script is set here by environm
 (https://airflow.apache.org/docs/apache-airflow/stable/configurations-ref.html).
 """
 
+import hashlib
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from groundwork.install import ROOT, venv
+from groundwork.install import ROOT, digest, venv
 from groundwork.services import Service
 
 ADMIN = "admin"
@@ -61,28 +62,37 @@ class Airflow:
         return self.state / "dbt" / "manifest.json"
 
     def migrate(self) -> None:
-        """Bring the metadata database, the login and dbt's manifest up to date. Raises CalledProcessError with the output."""
+        """Bring the metadata database, the login and dbt's manifest up to date; what is up to date costs nothing.
+
+        Raises CalledProcessError with the output of the command that failed.
+        """
         self.state.mkdir(parents=True, exist_ok=True)
         passwords = self.state / "passwords.json"
         passwords.touch(mode=0o600)
         passwords.write_text(json.dumps({ADMIN: self.admin_password}))
-        self.run([self.program("airflow"), "db", "migrate"])
-        self.run([self.program("dbt"), "parse", "--target-path", str(self.manifest.parent)])
+        versions = [ROOT / "airflow" / "uv.lock"]
+        if is_new(self.state / ".migrated", versions):
+            self.run([program("airflow"), "db", "migrate"])
+            mark(self.state / ".migrated", versions)
+        self.write_manifest()
+
+    def write_manifest(self) -> None:
+        """Let dbt parse its project: the DAG is made of the manifest, so that parsing a DAG does not parse dbt."""
+        project = ROOT / "dbt"
+        sources = [f for folder in ("models", "macros", "tests") for f in sorted((project / folder).rglob("*.*"))]
+        sources += [project / "dbt_project.yml", project / "profiles.yml", project / "uv.lock"]
+        if is_new(self.state / ".parsed", sources):
+            self.run([program("dbt"), "parse", "--target-path", str(self.manifest.parent)])
+            mark(self.state / ".parsed", sources)
 
     def run(self, command: list[str]) -> None:
-        subprocess.run(
-            command,
-            env={**os.environ, **self.environment()},
-            cwd=self.state,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
+        environment = {**os.environ, **self.environment()}
+        subprocess.run(command, env=environment, cwd=self.state, check=True, capture_output=True, text=True)
 
     def services(self) -> list[Service]:
         """The API server first: the others report to it."""
         health = f"{self.url}/api/v2/monitor/health"
-        airflow, environment = self.program("airflow"), self.environment()
+        airflow, environment = program("airflow"), self.environment()
         return [
             Service("airflow-api-server", [airflow, "api-server"], self.port, environment, self.state, health),
             *(
@@ -102,10 +112,6 @@ class Airflow:
                 }.items()
             ),
         ]
-
-    @staticmethod
-    def program(name: str) -> str:
-        return str(venv(name) / "bin" / name)
 
     def environment(self) -> dict[str, str]:
         options = {
@@ -177,8 +183,24 @@ class Airflow:
             "groundwork.poll_seconds": "2",
             "groundwork.retry_seconds": "5",
             "groundwork.schedule": "",
-            "groundwork.dbt_executable": self.program("dbt"),
+            "groundwork.dbt_executable": program("dbt"),
             "groundwork.dbt_project": str(ROOT / "dbt"),
             "groundwork.dbt_manifest": str(self.manifest),
             "groundwork.dbt_target": "local",
         }
+
+
+def program(name: str) -> str:
+    return str(venv(name) / "bin" / name)
+
+
+def is_new(stamp: Path, files: list[Path]) -> bool:
+    return not (stamp.is_file() and stamp.read_text() == fingerprint(files))
+
+
+def mark(stamp: Path, files: list[Path]) -> None:
+    stamp.write_text(fingerprint(files))
+
+
+def fingerprint(files: list[Path]) -> str:
+    return hashlib.sha256("".join(f"{file} {digest(file)}" for file in files).encode()).hexdigest()

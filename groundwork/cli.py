@@ -4,9 +4,10 @@ import functools
 import shutil
 import subprocess
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
+from botocore.exceptions import EndpointConnectionError
 from rich.table import Table
 
 from groundwork import console
@@ -31,10 +32,16 @@ def command(function):
         try:
             return function(*args, **kwargs)
         except UserError as error:
-            console.progress.print(f"[bold red]✗[/bold red] {error}", markup=True, soft_wrap=True)
-            raise typer.Exit(1) from None
+            fail(str(error))
+        except EndpointConnectionError as error:
+            fail(f"AWS does not answer at {error.kwargs['endpoint_url']}: `make local-up` brings the platform up")
 
     return wrapped
+
+
+def fail(text: str) -> NoReturn:
+    console.progress.print(f"✗ {text}", style="red", markup=False, soft_wrap=True)
+    raise typer.Exit(1) from None
 
 
 @command
@@ -191,7 +198,7 @@ def bring_up() -> None:
     def meanwhile() -> None:
         deploy.deploy_stacks(settings(), say)
         seed.seed(settings(), say)
-        deploy.upload_artifacts(say)
+        deploy.upload_artifacts(settings(), say)
         deploy.test_connections(say)
 
     processes.up(settings(), say, meanwhile)

@@ -22,13 +22,6 @@ STACKS = ("network", "storage", "source", "replication", "processing", "catalog"
 DEPLOYED = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 
 
-def deploy(settings: Settings, say: Callable[[str], None]) -> None:
-    """Make AWS as the templates say. Again, it changes nothing. Raises UserError with the failed resource's reason."""
-    deploy_stacks(settings, say)
-    upload_artifacts(say)
-    test_connections(say)
-
-
 def deploy_stacks(settings: Settings, say: Callable[[str], None]) -> None:
     fingerprint = fingerprint_of(settings)
     if all(stack_fingerprint(name_of(settings, part)) == fingerprint for part in STACKS):
@@ -115,12 +108,13 @@ def failure_reason(stack: str) -> str:
     return "; ".join(f"{e['LogicalResourceId']} ({e['ResourceType']}): {e['ResourceStatusReason']}" for e in failed[:3])
 
 
-def upload_artifacts(say: Callable[[str], None]) -> None:
+def upload_artifacts(settings: Settings, say: Callable[[str], None]) -> None:
     """Put the Spark package and its entry point where EMR fetches them; files that are there already stay."""
     bucket = variable("artifacts_bucket")
-    uploaded = [key for key, body in bundle.artifacts().items() if put_if_changed(bucket, key, body)]
+    files = [bundle.build_archive(settings.state / "artifacts"), bundle.entry_point("silver")]
+    uploaded = [f.name for f in files if put_if_changed(bucket, f"spark/{f.name}", f.read_bytes())]
     if uploaded:
-        say(f"uploaded {', '.join(uploaded)} to s3://{bucket}")
+        say(f"uploaded {', '.join(uploaded)} to s3://{bucket}/spark")
 
 
 def put_if_changed(bucket: str, key: str, body: bytes) -> bool:

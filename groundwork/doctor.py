@@ -83,7 +83,7 @@ def check_ports(settings: Settings) -> Iterator[Check]:
     if processes.is_running(settings):
         yield Check("ports", "OK", "the platform is up and has them")
         return
-    services = [service for stage in platform_services(settings) for service in stage.services]
+    services = [service for stage in platform_services(settings) for service in stage.services if service.port]
     taken = [s for s in services if port_is_open(s.port)]
     for service in taken:
         yield Check(

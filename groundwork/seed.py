@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from groundwork_contracts import load_contracts
+from groundwork_contracts import Contract, load_contracts
 
 from groundwork.aws import client
 from groundwork.settings import Settings, UserError
@@ -16,7 +16,7 @@ def seed(settings: Settings, say: Callable[[str], None]) -> None:
     """Make the replication user and load the data. Doing it again changes nothing. Raises UserError."""
     contracts = load_contracts(settings.root / "contracts" / "olist")
     try:
-        folder = settings.olist_csv_dir or generated(settings, say)
+        folder = settings.olist_csv_dir or generated(settings, contracts, say)
         loaded = loader.load(folder, settings.source_dsn, contracts, lambda step: show(step, say))
         loader.create_dms_role(settings.source_dsn, replication_password(settings))
     except SeedError as error:
@@ -29,14 +29,14 @@ def seed(settings: Settings, say: Callable[[str], None]) -> None:
     )
 
 
-def generated(settings: Settings, say: Callable[[str], None]) -> Path:
+def generated(settings: Settings, contracts: dict[str, Contract], say: Callable[[str], None]) -> Path:
     """The folder of the generated CSVs of this scale and seed, made unless it is there."""
     folder = settings.state / "seed" / f"scale-{settings.scale:g}-seed-{settings.seed}"
     if not folder.is_dir():
-        say(f"generating data of Olist's shape at scale {settings.scale:g}")
         unfinished = folder.with_name(folder.name + ".new")
-        generator.generate(unfinished, settings.scale, settings.seed)
+        rows = generator.generate(settings.scale, settings.seed, unfinished, contracts)
         unfinished.rename(folder)
+        say(f"generated {sum(rows.values()):,} rows of Olist's shape (scale {settings.scale:g}, seed {settings.seed})")
     return folder
 
 

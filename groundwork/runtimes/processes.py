@@ -105,7 +105,7 @@ def start(settings: Settings, service: Service) -> None:
         supervisor.startProcess(service.name, False)
 
 
-def wait_until_up(settings: Settings, service: Service, say: Say, timeout: float = 120) -> None:
+def wait_until_up(settings: Settings, service: Service, say: Say, timeout: float = 300) -> None:
     started = time.monotonic()
     while not service.is_up():
         state = rpc(settings).supervisor.getProcessInfo(service.name)

@@ -1,0 +1,95 @@
+"""The command on a machine where something is wrong: it names the thing and the remedy, and starts nothing."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import fields
+
+import pytest
+
+from groundwork.install import STATE
+from groundwork.services import free_port, port_is_open
+from groundwork.settings import Ports
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """A state folder of its own, with what is installed, and ports that nobody else uses."""
+    for installed in ("venvs", "jars", "postgres"):
+        (tmp_path / installed).symlink_to(STATE / installed)
+    ports = {f"GROUNDWORK_PORT_{field.name.upper()}": str(free_port()) for field in fields(Ports)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {**kept, **ports, "GROUNDWORK_STATE_DIR": str(tmp_path)}
+
+
+def groundwork(environment, *arguments) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "groundwork.cli", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_a_healthy_machine_passes_the_doctor(environment):
+    done = groundwork(environment, "doctor", "--json")
+    assert done.returncode == 0, done.stdout
+    assert {"java", "memory", "disk", "ports", "data"} <= {check["name"] for check in json.loads(done.stdout)}
+
+
+def test_a_taken_port_stops_up_before_anything_starts(environment):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = groundwork({**environment, "GROUNDWORK_PORT_WAREHOUSE": port}, "up")
+    assert done.returncode == 1
+    assert port in done.stderr
+    assert "warehouse" in done.stderr
+    assert "GROUNDWORK_PORT_WAREHOUSE=" in done.stderr
+    assert not port_is_open(int(environment["GROUNDWORK_PORT_SUPERVISOR"]))
+
+
+def test_no_java_says_how_to_get_one(environment, tmp_path):
+    nothing = tmp_path / "nothing"
+    nothing.mkdir()
+    done = groundwork({**environment, "PATH": str(nothing), "JAVA_HOME": str(nothing)}, "doctor")
+    assert done.returncode == 1
+    assert "no Java 17 or 21" in done.stdout
+    assert "openjdk-17" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "variable, value, words",
+    [
+        ("GROUNDWORK_PORT_SOURCE", "none", "GROUNDWORK_PORT_SOURCE=none"),
+        ("SCALE", "large", "SCALE=large"),
+        ("OLIST_CSV_DIR", "/nowhere/at/all", "/nowhere/at/all"),
+    ],
+)
+def test_a_wrong_setting_is_named(environment, variable, value, words):
+    done = groundwork({**environment, variable: value}, "doctor")
+    assert done.returncode == 1
+    assert words in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["query", "athena", "SELECT 1"], ["run"], ["reconcile"]], ids=lambda a: a[0])
+def test_a_command_that_needs_the_platform_says_how_to_bring_it_up(environment, arguments):
+    done = groundwork(environment, *arguments)
+    assert done.returncode == 1
+    assert "make local-up" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_credentials_are_generated_for_their_owner_only(environment, tmp_path):
+    groundwork(environment, "doctor")
+    file = tmp_path / "credentials.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    secrets = json.loads(file.read_text())
+    assert len(set(secrets.values())) == len(secrets)
+
+
+def test_too_little_disk_is_refused_with_what_is_missing(monkeypatch):
+    from groundwork import doctor
+
+    monkeypatch.setattr(doctor, "NEEDED_DISK_GIB", 10**6)
+    check = doctor.check_disk()
+    assert check.level == "FAIL"
+    assert "GROUNDWORK_STATE_DIR" in check.remedy
