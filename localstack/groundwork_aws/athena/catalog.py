@@ -12,6 +12,14 @@ VIEW_PREFIX, VIEW_SUFFIX = "/* Presto View: ", " */"
 
 
 @dataclass(frozen=True)
+class View:
+    """A query under a name; tables it names without a database are of ``database``."""
+
+    sql: str
+    database: str
+
+
+@dataclass(frozen=True)
 class Partition:
     values: tuple[str, ...]
     location: str
@@ -28,8 +36,9 @@ class Table:
     location: str
     parameters: dict[str, str] = field(default_factory=dict)
     input_format: str = ""
+    output_format: str = ""
     serde: str = ""
-    view: str | None = None
+    view: View | None = None
 
     @property
     def is_delta(self) -> bool:
@@ -88,6 +97,12 @@ class Catalog:
             for p in page["Partitions"]
         ]
 
+    def create_partition(self, table: Table, values: tuple[str, ...], location: str) -> None:
+        found = self.glue.get_table(DatabaseName=table.database, Name=table.name)["Table"]
+        storage = found["StorageDescriptor"] | {"Location": location}
+        partition = {"Values": list(values), "StorageDescriptor": storage}
+        self.glue.create_partition(DatabaseName=table.database, TableName=table.name, PartitionInput=partition)
+
     def pages(self, operation: str, **arguments):
         while True:
             page = getattr(self.glue, operation)(**arguments)
@@ -107,14 +122,16 @@ def table_of(definition: dict) -> Table:
         location=storage.get("Location") or "",
         parameters=definition.get("Parameters") or {},
         input_format=storage.get("InputFormat") or "",
+        output_format=storage.get("OutputFormat") or "",
         serde=(storage.get("SerdeInfo") or {}).get("SerializationLibrary") or "",
-        view=view_text(definition),
+        view=view_of(definition),
     )
 
 
-def view_text(definition: dict) -> str | None:
-    """The SQL of a view, which Athena keeps as base64 of JSON inside a comment."""
+def view_of(definition: dict) -> View | None:
+    """Athena keeps a view as base64 of JSON inside a comment."""
     text = definition.get("ViewOriginalText") or ""
     if definition.get("TableType") != "VIRTUAL_VIEW" or not text.startswith(VIEW_PREFIX):
         return None
-    return json.loads(base64.b64decode(text.removeprefix(VIEW_PREFIX).removesuffix(VIEW_SUFFIX)))["originalSql"]
+    found = json.loads(base64.b64decode(text.removeprefix(VIEW_PREFIX).removesuffix(VIEW_SUFFIX)))
+    return View(found["originalSql"], found.get("schema") or definition["DatabaseName"])

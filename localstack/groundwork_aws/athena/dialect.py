@@ -32,18 +32,21 @@ BRACKETABLE = {
     tokens.TokenType.ARRAY,
 }  # fmt: skip
 
-GRAMMAR = tuple(
-    getattr(exp, name)
-    for name in """
-    Select From Join Where Group Having Order Ordered Limit Offset Fetch Subquery Union Intersect Except With CTE
-    TableAlias Table Column Identifier Star Literal Null Boolean Cast TryCast DataType DataTypeParam ColumnDef Alias Paren
-    Add Sub Mul Div Mod Neg DPipe EQ NEQ GT GTE LT LTE NullSafeEQ NullSafeNEQ Is Not And Or Between In Like Escape Exists
-    Any All Case If Anonymous Window WindowSpec Filter Distinct Interval Var Extract Array Bracket Lambda Tuple Values
-    Unnest Cube Rollup GroupingSets Trim Substring StrPosition AtTimeZone CurrentDate CurrentTimestamp CurrentTime
-    Dot IgnoreNulls RespectNulls Struct PropertyEQ HexString Placeholder Slice Localtimestamp
-    """.split()
-    if hasattr(exp, name)
-)
+# The whole of Trino's grammar as sqlglot names it; a node of another class is somebody else's syntax.
+GRAMMAR = (
+    exp.Select, exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit,
+    exp.Offset, exp.Fetch, exp.Subquery, exp.Union, exp.Intersect, exp.Except, exp.With, exp.CTE,
+    exp.TableAlias, exp.Table, exp.Column, exp.Identifier, exp.Star, exp.Literal, exp.Null, exp.Boolean,
+    exp.Cast, exp.TryCast, exp.DataType, exp.DataTypeParam, exp.ColumnDef, exp.Alias, exp.Paren, exp.Add,
+    exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.DPipe, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE,
+    exp.NullSafeEQ, exp.NullSafeNEQ, exp.Is, exp.Not, exp.And, exp.Or, exp.Between, exp.In, exp.Like,
+    exp.Escape, exp.Exists, exp.Any, exp.All, exp.Case, exp.If, exp.Anonymous, exp.Window, exp.WindowSpec,
+    exp.Filter, exp.Distinct, exp.Interval, exp.Var, exp.Extract, exp.Array, exp.Bracket, exp.Lambda, exp.Tuple,
+    exp.Values, exp.Unnest, exp.Cube, exp.Rollup, exp.GroupingSets, exp.Trim, exp.Substring, exp.StrPosition,
+    exp.AtTimeZone, exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentTime, exp.Version, exp.Dot,
+    exp.IgnoreNulls, exp.RespectNulls, exp.Struct, exp.PropertyEQ, exp.HexString, exp.Placeholder, exp.Slice,
+    exp.Localtimestamp,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,24 @@ def parse(sql: str) -> exp.Query:
         raise SyntaxRefused(f"line 1:1: {error}") from error
     if len(statements) != 1:
         raise SyntaxRefused("Only one sql statement is allowed. Got: " + sql)
-    if not isinstance(statements[0], exp.Query):
+    tree = statements[0]
+    if isinstance(tree, exp.Values):
+        tree = rows_of(tree)
+    if not isinstance(tree, exp.Query):
         raise SyntaxRefused("Queries of this type are not supported")
-    check_grammar(statements[0], sql)
-    return statements[0]
+    check_grammar(tree, sql)
+    return tree
+
+
+def rows_of(values: exp.Values) -> exp.Select:
+    """A bare VALUES statement as a SELECT, with Trino's names for its columns."""
+    first = values.expressions[0]
+    width = len(first.expressions) if isinstance(first, exp.Tuple) else 1
+    values.set(
+        "alias",
+        exp.TableAlias(this=exp.to_identifier("t"), columns=[exp.to_identifier(f"_col{i}") for i in range(width)]),
+    )
+    return exp.select("*").from_(values)
 
 
 def check_tokens(sql: str) -> None:
@@ -145,6 +162,8 @@ def tables(tree: exp.Query, sql: str, database: str) -> list[tuple[exp.Table, Ta
         schema = node.db.lower() or database
         if not schema:
             raise failed("MISSING_SCHEMA_NAME", "Schema must be specified when session schema is not set", place)
+        if node.args.get("version"):
+            raise failed("NOT_SUPPORTED", "This connector does not support versioned tables", place)
         found.append((node, TableName(schema.lower(), node.name.lower(), place)))
     return found
 

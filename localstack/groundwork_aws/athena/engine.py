@@ -10,7 +10,7 @@ import json
 import queue
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +58,37 @@ class Outcome:
     bytes_scanned: int
 
 
+@dataclass(frozen=True)
+class Target:
+    """Where a query's rows go as Parquet: ``shape(names, types)`` says what is selected of the columns c0, c1, …"""
+
+    folder: str
+    partition_keys: list[str]
+    id: str
+    shape: Callable[[list[str], list], list[str]]
+    compression: str = "GZIP"
+    with_data: bool = True
+
+    def destination(self) -> str:
+        compression = "UNCOMPRESSED" if self.compression.upper() == "NONE" else self.compression
+        options = f"FORMAT parquet, COMPRESSION {compression}, RETURN_FILES"
+        if not self.partition_keys:
+            return f"{relations.literal(f'{self.folder}/{self.id}.parquet')} ({options})"
+        keys = ", ".join(relations.quoted(k) for k in self.partition_keys)
+        return (
+            f"{relations.literal(self.folder)} ({options}, PARTITION_BY ({keys}), OVERWRITE_OR_IGNORE,"
+            f" FILENAME_PATTERN '{self.id}_{{i}}')"
+        )
+
+
+@dataclass(frozen=True)
+class Written:
+    rows: int
+    files: list[str]
+    bytes_scanned: int
+    columns: list[tuple[str, object]]
+
+
 class Engine:
     """``endpoint`` is S3's host and port; ``scratch`` a folder for what does not fit into memory."""
 
@@ -102,14 +133,41 @@ class Engine:
 
     def select(self, sql: str, database: str, catalog: Catalog, s3, target: str, run: Run) -> Outcome:
         """Run a query and write its rows to ``target``. Raises QueryFailed or Cancelled; then nothing is written."""
+        with self.bound(sql, database, catalog, s3, run) as (connection, query, relation):
+            text_query, columns = results.printed(query, relation.columns, relation.types)
+            rows = connection.execute(results.csv_copy(text_query, columns, target)).fetchone()[0] - 1
+            return Outcome(columns, rows, bytes_read(connection))
+
+    def columns(self, sql: str, database: str, catalog: Catalog, s3, run: Run) -> list[tuple[str, object]]:
+        """A query's columns and their types in DuckDB, without running it."""
+        with self.bound(sql, database, catalog, s3, run) as (_, _, relation):
+            return list(zip(relation.columns, relation.types, strict=True))
+
+    def explain(self, sql: str, database: str, catalog: Catalog, s3, run: Run) -> list[str]:
+        """The plan of the engine that will run it, which is DuckDB's."""
+        with self.bound(sql, database, catalog, s3, run) as (connection, query, _):
+            return connection.execute(f"EXPLAIN {query}").fetchall()[0][1].splitlines()
+
+    def write(self, sql: str, database: str, catalog: Catalog, s3, target: Target, run: Run) -> Written:
+        """Run a query and write its rows as Parquet under a folder. Raises QueryFailed or Cancelled."""
+        with self.bound(sql, database, catalog, s3, run) as (connection, query, relation):
+            columns = list(zip(relation.columns, relation.types, strict=True))
+            selected = ", ".join(target.shape(relation.columns, relation.types))
+            places = ", ".join(f"c{i}" for i in range(len(columns)))
+            limit = "" if target.with_data else " LIMIT 0"
+            copy = f"COPY (SELECT {selected} FROM ({query}) AS q({places}){limit}) TO {target.destination()}"
+            rows, files = connection.execute(copy).fetchone()
+            return Written(rows, files, bytes_read(connection), columns)
+
+    @contextmanager
+    def bound(self, sql: str, database: str, catalog: Catalog, s3, run: Run) -> Iterator[tuple]:
+        """A connection, the query in DuckDB's dialect and the relation that it is; errors are in Athena's words."""
         tree = dialect.parse(sql)
         with self.connection(run) as connection, worded(tree.copy(), sql):
             query = self.translate(tree, sql, database, catalog, s3, connection)
-            bound = connection.sql(query)
-            text_query, columns = results.printed(query, bound.columns, bound.types)
+            relation = connection.sql(query)
             run.check()
-            rows = connection.execute(results.csv_copy(text_query, columns, target)).fetchone()[0] - 1
-            return Outcome(columns, rows, bytes_read(connection))
+            yield connection, query, relation
 
     def translate(self, tree, sql: str, database: str, catalog: Catalog, s3, connection) -> str:
         """The query in DuckDB's dialect, with each table of the catalog as a common table expression before it."""
@@ -129,7 +187,9 @@ class Engine:
     def definition(self, table, catalog: Catalog, s3, connection) -> str:
         if table.view is None:
             return relations.relation(table, catalog, s3, connection)
-        return self.translate(dialect.parse(table.view), table.view, table.database, catalog, s3, connection)
+        return self.translate(
+            dialect.parse(table.view.sql), table.view.sql, table.view.database, catalog, s3, connection
+        )
 
 
 @contextmanager

@@ -3,23 +3,24 @@
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cache
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
-from localstack import config
 from localstack.aws.connect import connect_to
 
 from groundwork_aws import settings
-from groundwork_aws.athena import results
+from groundwork_aws.athena import ddl, results, writes
 from groundwork_aws.athena.catalog import Catalog
 from groundwork_aws.athena.engine import Cancelled, Engine
 from groundwork_aws.athena.errors import QueryFailed, SyntaxRefused, failed
 from groundwork_aws.athena.models import AthenaStore, Execution
 from groundwork_aws.athena.requests import PRIMARY, InvalidRequestException, find_work_group, idempotent
 from groundwork_aws.athena.statements import Statement, classify
-from groundwork_aws.athena.work_groups import ENGINE, check_result_configuration
+from groundwork_aws.athena.types import Column, hive_type
+from groundwork_aws.athena.work_groups import check_result_configuration
+from localstack import config
 
 WORKERS = 4
 PAGE_BYTES = 1 << 18
@@ -84,8 +85,7 @@ def result_configuration(group: dict, request: dict, s3) -> dict:
 
 def new_execution(statement: Statement, group: dict, results_to: dict, request: dict) -> Execution:
     identifier = str(uuid.uuid4())
-    suffix = ".csv" if statement.action == "SELECT" else ".txt" if statement.kind != "DML" else ""
-    location = f"{results_to['OutputLocation'].rstrip('/')}/{identifier}{suffix}"
+    location = f"{results_to['OutputLocation'].rstrip('/')}/{identifier}{statement.result_suffix}"
     asked = request.get("QueryExecutionContext") or {}
     description = {
         "QueryExecutionId": identifier,
@@ -95,7 +95,7 @@ def new_execution(statement: Statement, group: dict, results_to: dict, request: 
         "ResultConfiguration": {**results_to, "OutputLocation": location},
         "ResultReuseConfiguration": {"ResultReuseByAgeConfiguration": {"Enabled": False}},
         "QueryExecutionContext": {k: v.lower() for k, v in asked.items()},
-        "Status": {"State": "QUEUED", "SubmissionDateTime": datetime.now(timezone.utc)},
+        "Status": {"State": "QUEUED", "SubmissionDateTime": datetime.now(UTC)},
         "Statistics": {},
         "WorkGroup": group["Name"],
         "EngineVersion": group["Configuration"]["EngineVersion"],
@@ -105,7 +105,7 @@ def new_execution(statement: Statement, group: dict, results_to: dict, request: 
 
 def carry_out(execution: Execution, statement: Statement, account: str, region: str) -> None:
     """Run a query to its end and say how it ended."""
-    queued = (datetime.now(timezone.utc) - execution.submitted).total_seconds()
+    queued = (datetime.now(UTC) - execution.submitted).total_seconds()
     started = time.monotonic()
     clients = connect_to(aws_access_key_id=account, region_name=region)
     try:
@@ -121,28 +121,93 @@ def carry_out(execution: Execution, statement: Statement, account: str, region: 
         scanned, state = 0, "FAILED"
         end = {"StateChangeReason": failure.reason, "AthenaError": failure.athena_error()}
     execution.description["Statistics"] = statistics(queued, time.monotonic() - started, scanned)
+    if execution.update_count is not None:
+        location = execution.description["ResultConfiguration"]["OutputLocation"]
+        execution.description["Statistics"]["DataManifestLocation"] = f"{location}-manifest.csv"
     execution.description["Status"] = {
         "State": state,
         "SubmissionDateTime": execution.submitted,
-        "CompletionDateTime": datetime.now(timezone.utc),
+        "CompletionDateTime": datetime.now(UTC),
         **end,
     }
 
 
 def run(execution: Execution, statement: Statement, clients, engine: Engine) -> int:
     """Returns how many bytes were scanned."""
+    if statement.action == "SELECT":
+        return run_select(execution, statement, clients, engine)
+    if statement.kind == "DML":
+        return run_write(execution, statement, clients, engine)
+    columns, lines = run_text(execution, statement, clients, engine)
+    body = "".join(f"{line}\n" for line in lines).encode()
+    execution.columns, execution.rows, execution.output_bytes = columns, len(lines), len(body)
+    put_result(execution, clients.s3, body)
+    return 0
+
+
+def run_select(execution: Execution, statement: Statement, clients, engine: Engine) -> int:
     target = execution.description["ResultConfiguration"]["OutputLocation"]
+    catalog = Catalog(clients.glue)
+    outcome = engine.select(statement.sql, execution.database, catalog, clients.s3, target, execution.run)
     bucket, key = split(target)
-    database = execution.description["QueryExecutionContext"].get("Database", "")
-    outcome = engine.select(statement.sql, database, Catalog(clients.glue), clients.s3, target, execution.run)
     if execution.cutoff is not None and outcome.bytes_scanned > execution.cutoff:
         clients.s3.delete_object(Bucket=bucket, Key=key)
         raise Cancelled("Bytes scanned limit was exceeded", execution.cutoff)
     execution.columns, execution.rows = outcome.columns, outcome.rows
     execution.output_bytes = clients.s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
-    # Athena's own format of this file is not public; GetQueryResults does not need it
-    clients.s3.put_object(Bucket=bucket, Key=f"{key}.metadata", Body=b"")
+    put_metadata(execution, clients.s3)
     return outcome.bytes_scanned
+
+
+def run_write(execution: Execution, statement: Statement, clients, engine: Engine) -> int:
+    location = execution.description["ResultConfiguration"]["OutputLocation"]
+    written = writes.execute(
+        writes.Write(
+            statement, execution.database, Catalog(clients.glue), clients.s3, engine, execution.run,
+            location.rpartition("/")[0], execution.id,
+        )
+    )  # fmt: skip
+    execution.update_count = written.rows
+    bucket, key = split(location)
+    clients.s3.put_object(
+        Bucket=bucket, Key=f"{key}-manifest.csv", Body="".join(f"{f}\n" for f in written.files).encode()
+    )
+    put_metadata(execution, clients.s3)
+    return written.bytes_scanned
+
+
+def run_text(execution: Execution, statement: Statement, clients, engine: Engine) -> ddl.Lines:
+    catalog, database = Catalog(clients.glue), execution.database
+    if statement.action == "EXPLAIN":
+        plan = engine.explain(statement.parts["query"], database, catalog, clients.s3, execution.run)
+        return [Column("Query Plan", "varchar")], plan
+    if statement.action == "CREATE_VIEW":
+        found = engine.columns(statement.parts["query"], database, catalog, clients.s3, execution.run)
+        columns = [(name, hive_type(kind)) for name, kind in found]
+        return ddl.create_view(statement, database, catalog, columns)
+    return ddl.execute(statement, database, catalog, clients.s3)
+
+
+def put_result(execution: Execution, s3, body: bytes) -> None:
+    bucket, key = split(execution.description["ResultConfiguration"]["OutputLocation"])
+    try:
+        s3.put_object(Bucket=bucket, Key=key, Body=body, **encryption(execution))
+    except ClientError as error:
+        raise failed("RESULT_WRITE", f"Writing s3://{bucket}/{key} failed: {error}") from error
+    put_metadata(execution, s3)
+
+
+def put_metadata(execution: Execution, s3) -> None:
+    """Athena's own format of this file is not public, and GetQueryResults does not need it."""
+    bucket, key = split(execution.description["ResultConfiguration"]["OutputLocation"])
+    s3.put_object(Bucket=bucket, Key=f"{key}.metadata", Body=b"", **encryption(execution))
+
+
+def encryption(execution: Execution) -> dict:
+    wanted = execution.description["ResultConfiguration"].get("EncryptionConfiguration") or {}
+    if wanted.get("EncryptionOption") == "SSE_KMS":
+        return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": wanted["KmsKey"]}
+    return {"ServerSideEncryption": "AES256"} if wanted else {}
 
 
 def statistics(queued: float, worked: float, scanned: int) -> dict:
@@ -161,26 +226,36 @@ def statistics(queued: float, worked: float, scanned: int) -> dict:
 def current_page(execution: Execution, request: dict, account: str, region: str) -> dict:
     """The rows of GetQueryResults, read from the result in S3; NextToken is the place in it where the next page begins."""
     s3 = connect_to(aws_access_key_id=account, region_name=region).s3
-    bucket, key = split(execution.description["ResultConfiguration"]["OutputLocation"])
     limit = request.get("MaxResults") or 1000
     token = request.get("NextToken") or "0"
     if not 1 <= limit <= 1000:
         raise InvalidRequestException("MaxResults is more than maximum allowed length 1000.")
-    if not token.isdigit():
+    if not token.isdigit() or int(token) > execution.output_bytes:
         raise InvalidRequestException("Invalid pagination token provided")
-    start, size = int(token), execution.output_bytes
-    length = PAGE_BYTES
-    while True:
-        last = min(start + length, size) - 1
-        chunk = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{last}")["Body"].read()
-        rows, consumed = results.read_rows(chunk, limit)
-        if len(rows) == limit or last + 1 == size:
-            break
-        length *= 4
-    more = {"NextToken": str(start + consumed)} if start + consumed < size else {}
+    rows, end = result_rows(execution, s3, int(token), limit)
+    more = {"NextToken": str(end)} if end < execution.output_bytes else {}
     shown = [{"Data": [{} if v is None else {"VarCharValue": v} for v in row]} for row in rows]
     columns = [column.info() for column in execution.columns]
-    return {"ResultSet": {"Rows": shown, "ResultSetMetadata": {"ColumnInfo": columns}}, "UpdateCount": 0, **more}
+    updated = {"UpdateCount": execution.update_count or 0}
+    return {"ResultSet": {"Rows": shown, "ResultSetMetadata": {"ColumnInfo": columns}}, **updated, **more}
+
+
+def result_rows(execution: Execution, s3, start: int, limit: int) -> tuple[list[list[str | None]], int]:
+    """Up to ``limit`` rows from a place in the result on, and the place after them."""
+    bucket, key = split(execution.description["ResultConfiguration"]["OutputLocation"])
+    read = results.read_rows if execution.description["SubstatementType"] == "SELECT" else results.read_lines
+    length, size = PAGE_BYTES, execution.output_bytes
+    while start < size:
+        last = min(start + length, size) - 1
+        try:
+            chunk = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{last}")["Body"].read()
+        except ClientError as error:
+            raise InvalidRequestException(f"Could not find results at s3://{bucket}/{key}") from error
+        rows, consumed = read(chunk, limit)
+        if len(rows) == limit or last + 1 == size:
+            return rows, start + consumed
+        length *= 4
+    return [], start
 
 
 def split(uri: str) -> tuple[str, str]:

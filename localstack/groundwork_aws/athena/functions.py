@@ -5,16 +5,17 @@ function of DuckDB's own never slips through, nor one of Trino's whose result wo
 https://trino.io/docs/current/functions.html
 """
 
-SAME = frozenset(
-    """
-    abs acos any_value array_agg asin atan atan2 avg bool_and bool_or cbrt ceil ceiling chr coalesce corr cos count
-    count_if covar_pop covar_samp cume_dist date_trunc day degrees dense_rank exp first_value flatten floor from_base64
-    grouping hour lag last_value lead length ln log10 log2 lower lpad ltrim max min minute mod month now nth_value ntile
-    nullif percent_rank pi pow power quarter radians random rank regr_intercept regr_slope replace row_number rpad rtrim
-    sign sin sqrt starts_with stddev_pop stddev_samp strpos substr substring sum tan to_base64 translate trim try upper
-    uuid var_pop var_samp week year round map_keys map_values concat_ws bit_count
-    """.split()
-)
+SAME = frozenset({
+    "abs", "acos", "any_value", "array_agg", "asin", "atan", "atan2", "avg", "bit_count", "bool_and", "bool_or",
+    "cbrt", "ceil", "ceiling", "chr", "coalesce", "concat_ws", "corr", "cos", "count", "count_if", "covar_pop",
+    "covar_samp", "cume_dist", "date_trunc", "day", "degrees", "dense_rank", "exp", "first_value", "flatten",
+    "floor", "from_base64", "grouping", "hour", "lag", "last_value", "lead", "length", "ln", "log10", "log2",
+    "lower", "lpad", "ltrim", "map_keys", "map_values", "max", "min", "minute", "mod", "month", "now",
+    "nth_value", "ntile", "nullif", "percent_rank", "pi", "pow", "power", "quarter", "radians", "random",
+    "rank", "regr_intercept", "regr_slope", "replace", "round", "row_number", "rpad", "rtrim", "sign", "sin",
+    "sqrt", "starts_with", "stddev_pop", "stddev_samp", "strpos", "substr", "substring", "sum", "tan",
+    "to_base64", "translate", "trim", "try", "upper", "uuid", "var_pop", "var_samp", "week", "year",
+})  # fmt: skip
 
 RENAMED = {
     "approx_distinct": "approx_count_distinct",
@@ -80,8 +81,10 @@ JAVA_DOUBLE = (
 
 MACROS = (
     *JAVA_DOUBLE,
-    "create macro trino_timestamp_text(t) as case when contains(t, '.') then left(rpad(t, 23, '0'), 23) else t || '.000' end",
-    "create macro trino_time_text(t) as case when contains(t, '.') then left(rpad(t, 12, '0'), 12) else t || '.000' end",
+    """create macro trino_timestamp_text(t) as
+        case when contains(t, '.') then left(rpad(t, 23, '0'), 23) else t || '.000' end""",
+    """create macro trino_time_text(t) as
+        case when contains(t, '.') then left(rpad(t, 12, '0'), 12) else t || '.000' end""",
     # typeof() is a constant when a query is planned, so only one branch is left when it runs
     """create macro trino_varchar(x) as case typeof(x)
         when 'DOUBLE' then trino_java_double(x::varchar)
@@ -121,13 +124,15 @@ MACROS = (
     "create macro trino_to_base(n, r) as lower(to_base(n, r))",
 )
 
-OWN = {name: f"trino_{name}" for name in (
-    "array_position array_join bitwise_and bitwise_or bitwise_xor date element_at from_iso8601_date from_iso8601_timestamp "
-    "from_unixtime infinity json_extract_scalar md5 millisecond nan regexp_extract sha1 sha256 second split_part to_base"
-).split()}  # fmt: skip
+# macros above, each called trino_ and the name
+OWN = {
+    "array_position", "array_join", "bitwise_and", "bitwise_or", "bitwise_xor", "date", "element_at",
+    "from_iso8601_date", "from_iso8601_timestamp", "from_unixtime", "infinity", "json_extract_scalar", "md5",
+    "millisecond", "nan", "regexp_extract", "sha1", "sha256", "second", "split_part", "to_base",
+}  # fmt: skip
 
 # What a function is called in DuckDB, by its name in Trino.
-DUCKDB_NAMES: dict[str, str] = {name: name for name in SAME} | RENAMED | OWN
+DUCKDB_NAMES: dict[str, str] = {name: name for name in SAME} | RENAMED | {name: f"trino_{name}" for name in OWN}
 
 # https://trino.io/docs/current/functions/datetime.html#mysql-date-functions, in strftime's letters
 MYSQL_FORMATS = {

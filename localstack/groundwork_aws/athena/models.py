@@ -28,6 +28,10 @@ class Execution:
         return self.description["QueryExecutionId"]
 
     @property
+    def database(self) -> str:
+        return self.description["QueryExecutionContext"].get("Database", "")
+
+    @property
     def status(self) -> dict:
         return self.description["Status"]
 

@@ -5,13 +5,15 @@ https://docs.aws.amazon.com/athena/latest/APIReference/Welcome.html
 
 from localstack.aws.api import RequestContext, handler
 
+from groundwork_aws.athena.data_catalogs import DataCatalogs
 from groundwork_aws.athena.executions import Executions, current_page
 from groundwork_aws.athena.models import Execution
 from groundwork_aws.athena.requests import InvalidRequestException, find_work_group, page, required, store_of
+from groundwork_aws.athena.saved_queries import SavedQueries
 from groundwork_aws.athena.work_groups import WorkGroups
 
 
-class AthenaProvider(WorkGroups):
+class AthenaProvider(WorkGroups, SavedQueries, DataCatalogs):
     service = "athena"
     version = "2017-05-18"
 

@@ -63,3 +63,10 @@ def read_rows(chunk: bytes, limit: int) -> tuple[list[list[str | None]], int]:
             if len(rows) == limit:
                 break
     return rows, consumed
+
+
+def read_lines(chunk: bytes, limit: int) -> tuple[list[list[str | None]], int]:
+    """The same for a result of plain lines, each of which is a row of one cell."""
+    lines = chunk.splitlines(keepends=True)[:limit]
+    whole = [line for line in lines if line.endswith(b"\n")]
+    return [[line[:-1].decode()] for line in whole], sum(map(len, whole))

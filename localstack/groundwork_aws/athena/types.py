@@ -21,6 +21,11 @@ TRINO_NAMES = {
     "json": "json", "uuid": "uuid", "null": "unknown", '"null"': "unknown",
 }  # fmt: skip
 
+HIVE_NAMES = {
+    "integer": "int", "varchar": "string", "blob": "binary", "null": "string", '"null"': "string", "json": "string",
+    "uuid": "string", "timestamp with time zone": "timestamp",
+}  # fmt: skip
+
 PRECISIONS = {
     "tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19, "float": 17, "double": 17, "varchar": 2147483647,
     "varbinary": 1073741824, "timestamp": 3, "timestamp with time zone": 3, "time": 3,
@@ -51,6 +56,20 @@ def result_column(name: str, duckdb_type) -> Column:
         (_, precision), (_, scale) = duckdb_type.children
         return Column(name, kind, precision, scale)
     return Column(name, kind, PRECISIONS.get(kind, 0))
+
+
+def hive_type(kind) -> str:
+    """A DuckDB type as the catalog writes it."""
+    if kind.id in ("list", "array"):
+        return f"array<{hive_type(kind.children[0][1])}>"
+    if kind.id == "map":
+        return f"map<{hive_type(kind.children[0][1])},{hive_type(kind.children[1][1])}>"
+    if kind.id == "struct":
+        return f"struct<{','.join(f'{n}:{hive_type(t)}' for n, t in kind.children)}>"
+    if kind.id == "decimal":
+        (_, precision), (_, scale) = kind.children
+        return f"decimal({precision},{scale})"
+    return HIVE_NAMES.get(kind.id) or TRINO_NAMES.get(kind.id, "string")
 
 
 def duckdb_type(hive: str) -> str:

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/athena/latest/APIReference/API_WorkGroupConfiguratio
 """
 
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from localstack.aws.api import RequestContext, handler
 
@@ -126,7 +126,7 @@ def primary() -> dict:
 
 def work_group(name: str, configuration: dict, description: str | None) -> dict:
     described = {"Description": description} if description is not None else {}
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     return {"Name": name, "State": "ENABLED", "Configuration": configuration, "CreationTime": now, **described}
 
 
