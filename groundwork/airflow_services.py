@@ -18,6 +18,7 @@ from groundwork.install import ROOT, digest, venv
 from groundwork.services import Service
 
 ADMIN = "admin"
+SECRETS_BACKEND = "airflow.providers.amazon.aws.secrets.systems_manager.SystemsManagerParameterStoreBackend"
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class Airflow:
             "core.fernet_key": self.fernet_key,
             "database.sql_alchemy_conn": self.database.replace("postgresql://", "postgresql+psycopg2://"),
             "database.load_default_connections": "False",
-            "secrets.backend": "airflow.providers.amazon.aws.secrets.systems_manager.SystemsManagerParameterStoreBackend",
+            "secrets.backend": SECRETS_BACKEND,
             "secrets.backend_kwargs": json.dumps(lookup),
             "logging.base_log_folder": str(self.state / "logs"),
         }

@@ -83,7 +83,11 @@ CLUSTER = {
     "ServiceRole": "{{ var.value.emr_service_role }}",
     "JobFlowRole": "{{ var.value.emr_instance_profile }}",
     "VisibleToAllUsers": True,
-    "Tags": [{"Key": "project", "Value": "groundwork"}],
+    "Tags": [
+        {"Key": "project", "Value": "groundwork"},
+        # AmazonEMRServicePolicy_v2, the service role's policy, lets EMR touch only what has this tag.
+        {"Key": "for-use-with-amazon-emr-managed-policies", "Value": "true"},
+    ],
 }
 SILVER_STEP = {
     "Name": "silver",

@@ -21,7 +21,7 @@ class DmsFullLoadOperator(DmsStartTaskOperator):
     """
 
     def execute(self, context) -> None:
-        [task] = self.hook.find_replication_tasks_by_arn(self.replication_task_arn)
+        [task] = self.hook.find_replication_tasks_by_arn(self.replication_task_arn, without_settings=True)
         if task["Status"] in ("starting", "running") or loaded_since(task, context["dag_run"].start_date):
             self.log.info("The task is %s, started by an earlier try", task["Status"])
             return

@@ -1,0 +1,167 @@
+"""What the operators ask AWS for, against answers in the shapes that botocore knows."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.exceptions import AirflowException
+from botocore.stub import ANY, Stubber
+from groundwork_operators import AthenaCheckOperator, DmsFullLoadOperator, EmrClusterOperator, EmrRunStepOperator
+
+TASK = "arn:aws:dms:us-east-1:000000000000:task:T"
+RUN_STARTED = datetime(2026, 11, 22, 3, tzinfo=UTC)
+BEFORE, AFTER = datetime(2026, 11, 21, tzinfo=UTC), datetime(2026, 11, 22, 3, 5, tzinfo=UTC)
+ALIVE = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]
+METADATA = {"ResponseMetadata": {"HTTPStatusCode": 200}}
+
+
+@pytest.fixture
+def context():
+    pushed = {}
+    ti = SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))
+    return {"dag_run": SimpleNamespace(start_date=RUN_STARTED), "ti": ti, "task_instance": ti}
+
+
+@pytest.fixture
+def answers():
+    """``answers(operator, (operation, answer, expected request), ...)``: AWS as far as a test needs it."""
+    stubbers = []
+
+    def prepare(operator, *exchanges):
+        stubber = Stubber(operator.hook.conn)
+        for operation, answer, request in exchanges:
+            stubber.add_response(operation, {**answer, **METADATA}, request)
+        stubber.activate()
+        stubbers.append(stubber)
+        return operator
+
+    yield prepare
+    for stubber in stubbers:
+        stubber.assert_no_pending_responses()
+
+
+def replication_task(status: str, started: datetime | None) -> tuple:
+    stats = {"FreshStartDate": started} if started else {}
+    task = {"ReplicationTaskArn": TASK, "Status": status, "ReplicationTaskStats": stats}
+    request = {"Filters": [{"Name": "replication-task-arn", "Values": [TASK]}], "WithoutSettings": True}
+    return "describe_replication_tasks", {"ReplicationTasks": [task]}, request
+
+
+def full_load() -> DmsFullLoadOperator:
+    return DmsFullLoadOperator(task_id="start_full_load", replication_task_arn=TASK, aws_conn_id=None)
+
+
+@pytest.mark.parametrize(
+    ("status", "started", "kind"),
+    [
+        ("ready", None, "start-replication"),
+        ("stopped", BEFORE, "reload-target"),
+        ("failed", BEFORE, "reload-target"),
+        ("failed", AFTER, "reload-target"),
+    ],
+)
+def test_a_full_load_is_started_the_way_that_the_task_allows(answers, context, status, started, kind):
+    request = {"ReplicationTaskArn": TASK, "StartReplicationTaskType": kind}
+    start = ("start_replication_task", {"ReplicationTask": {"Status": "starting"}}, request)
+    answers(full_load(), replication_task(status, started), start).execute(context)
+
+
+@pytest.mark.parametrize(("status", "started"), [("starting", AFTER), ("running", AFTER), ("stopped", AFTER)])
+def test_a_full_load_that_an_earlier_try_started_is_left_alone(answers, context, status, started):
+    answers(full_load(), replication_task(status, started)).execute(context)
+
+
+def cluster() -> EmrClusterOperator:
+    overrides = {"Name": "run-1", "Instances": {"KeepJobFlowAliveWhenNoSteps": True}}
+    return EmrClusterOperator(
+        task_id="create_cluster",
+        job_flow_overrides=overrides,
+        emr_conn_id=None,
+        aws_conn_id=None,
+        region_name="us-east-1",
+    )
+
+
+def clusters(*names: str) -> tuple:
+    found = [{"Id": f"j-{number}", "Name": name} for number, name in enumerate(names)]
+    return "list_clusters", {"Clusters": found}, {"ClusterStates": ALIVE}
+
+
+def test_a_cluster_of_the_same_name_is_taken(answers, context):
+    assert answers(cluster(), clusters("run-0", "run-1")).execute(context) == "j-1"
+
+
+def test_a_cluster_is_created_when_there_is_none_of_its_name(answers, context):
+    operator = answers(
+        cluster(),
+        clusters("run-0"),
+        ("run_job_flow", {"JobFlowId": "j-new"}, {"Name": "run-1", "Instances": {"KeepJobFlowAliveWhenNoSteps": True}}),
+        ("describe_cluster", {"Cluster": {}}, {"ClusterId": "j-new"}),
+    )
+    assert operator.execute(context) == "j-new"
+
+
+def run_step() -> EmrRunStepOperator:
+    step = {"Name": "silver", "HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["spark-submit"]}}
+    return EmrRunStepOperator(
+        task_id="run_silver",
+        job_flow_id="j-1",
+        steps=[step],
+        waiter_delay=0,
+        waiter_max_attempts=3,
+        aws_conn_id=None,
+        region_name="us-east-1",
+    )
+
+
+def steps(*names: str) -> tuple:
+    found = [{"Id": f"s-{number}", "Name": name} for number, name in enumerate(names)]
+    return "list_steps", {"Steps": found}, {"ClusterId": "j-1", "StepStates": ["PENDING", "RUNNING", "COMPLETED"]}
+
+
+def step_is(state: str, **status) -> tuple:
+    return "describe_step", {"Step": {"Status": {"State": state, **status}}}, {"ClusterId": "j-1", "StepId": ANY}
+
+
+ADDED = [
+    ("describe_cluster", {"Cluster": {}}, {"ClusterId": "j-1"}),
+    ("add_job_flow_steps", {"StepIds": ["s-new"]}, {"JobFlowId": "j-1", "Steps": ANY}),
+]
+
+
+def test_a_step_is_added_and_waited_for(answers, context):
+    operator = answers(run_step(), steps(), *ADDED, step_is("RUNNING"), step_is("COMPLETED"))
+    assert operator.execute(context) == "s-new"
+
+
+def test_a_step_that_an_earlier_try_added_is_waited_for(answers, context):
+    operator = answers(run_step(), steps("other", "silver"), step_is("RUNNING"), step_is("COMPLETED"))
+    assert operator.execute(context) == "s-1"
+
+
+def test_a_failed_step_fails_with_the_reason_of_emr(answers, context):
+    failed = step_is("FAILED", FailureDetails={"Message": "TooManyRejected: orders", "LogFile": "s3://logs/stderr.gz"})
+    operator = answers(run_step(), steps(), *ADDED, failed, failed)
+    with pytest.raises(AirflowException, match="TooManyRejected: orders\nLogFile: s3://logs/stderr.gz"):
+        operator.execute(context)
+
+
+def check(answers, *rows: list[str]) -> AthenaCheckOperator:
+    operator = AthenaCheckOperator(task_id="check", query="SELECT", workgroup="w", aws_conn_id=None, sleep_time=0)
+    results = {"ResultSet": {"Rows": [{"Data": [{"VarCharValue": value} for value in row]} for row in rows]}}
+    done = {"QueryExecution": {"Status": {"State": "SUCCEEDED"}}}
+    return answers(
+        operator,
+        ("start_query_execution", {"QueryExecutionId": "q"}, None),
+        *[("get_query_execution", done, {"QueryExecutionId": "q"})] * 3,
+        ("get_query_results", results, {"QueryExecutionId": "q", "MaxResults": 1000}),
+    )
+
+
+def test_a_check_without_rows_passes(answers, context):
+    assert check(answers, ["table_name"]).execute(context) == "q"
+
+
+def test_a_check_fails_with_the_rows_that_it_found(answers, context):
+    with pytest.raises(AirflowException, match="table_name, bronze_rows\norders, 3"):
+        check(answers, ["table_name", "bronze_rows"], ["orders", "3"]).execute(context)
