@@ -23,18 +23,15 @@ BUCKET_DIGITS = 3
 
 @dataclass(frozen=True)
 class Engine:
-    """How an SQL engine spells it. ``texts`` gives the canonical text of a column by its contract's type."""
+    """How an SQL engine spells a text's MD5, its first eight digits as a number, and a column's canonical text."""
 
     name: str
-    hexadecimal: Callable[[str], str]
-    number: Callable[[str], str]
+    digest: Callable[[str], str]
+    hashed: Callable[[str], str]
     texts: dict[str, Callable[[str], str]]
 
     def text(self, column: Column) -> str:
         return self.texts.get(column.base_type, printed)(quoted(column.name))
-
-    def hashed(self, text: str) -> str:
-        return self.number(f"substr({self.hexadecimal(text)}, 1, 8)")
 
 
 def quoted(name: str) -> str:
@@ -65,21 +62,21 @@ SHARED = {"varchar": as_it_is, "text": as_it_is, "double precision": billionths}
 
 POSTGRES = Engine(
     "PostgreSQL",
-    hexadecimal=lambda text: f"md5({text})",
-    number=lambda digits: f"('x' || {digits})::bit(32)::bigint",
+    digest=lambda text: f"md5({text})",
+    hashed=lambda text: f"('x' || substr(md5({text}), 1, 8))::bit(32)::bigint",
     texts={**SHARED, "timestamp": to_char},
 )
 ATHENA = Engine(
     "Athena",
-    hexadecimal=lambda text: f"to_hex(md5(to_utf8({text})))",
-    number=lambda digits: f"from_base({digits}, 16)",
+    digest=lambda text: f"to_hex(md5(to_utf8({text})))",
+    hashed=lambda text: f"from_base(substr(to_hex(md5(to_utf8({text}))), 1, 8), 16)",
     texts={**SHARED, "timestamp": date_format},
 )
 # https://docs.aws.amazon.com/redshift/latest/dg/r_STRTOL.html
 REDSHIFT = Engine(
     "Redshift",
-    hexadecimal=lambda text: f"md5({text})",
-    number=lambda digits: f"strtol({digits}, 16)",
+    digest=lambda text: f"md5({text})",
+    hashed=lambda text: f"strtol(substring(md5({text}), 1, 8), 16)",
     texts={**SHARED, "timestamp": to_char},
 )
 
@@ -123,7 +120,7 @@ def rows_query(engine: Engine, contract: Contract, table: str, aspect: str, buck
 
 
 def bucket(engine: Engine, contract: Contract) -> str:
-    return f"lower(substr({engine.hexadecimal(key_text(engine, contract))}, 1, {BUCKET_DIGITS}))"
+    return f"lower(substr({engine.digest(key_text(engine, contract))}, 1, {BUCKET_DIGITS}))"
 
 
 def aspect_hash(engine: Engine, contract: Contract, aspect: str) -> str:

@@ -147,7 +147,7 @@ def test_table_and_json_name_what_differs(stages, change):
     [
         (POSTGRES, "('x' || substr(md5(\"id\"), 1, 8))::bit(32)::bigint"),
         (ATHENA, 'from_base(substr(to_hex(md5(to_utf8("id"))), 1, 8), 16)'),
-        (REDSHIFT, 'strtol(substr(md5("id"), 1, 8), 16)'),
+        (REDSHIFT, 'strtol(substring(md5("id"), 1, 8), 16)'),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
