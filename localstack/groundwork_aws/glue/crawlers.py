@@ -10,6 +10,7 @@ from statistics import median
 from threading import Thread
 
 from localstack.aws.api import CommonServiceException, RequestContext, handler
+from localstack.aws.connect import connect_to
 
 from groundwork_aws.glue.api import LOCK, already_exists, invalid, not_found, page, refused, store_of
 from groundwork_aws.glue.catalog import arn, now
@@ -118,8 +119,9 @@ class Crawlers:
             if crawler.state != "READY":
                 raise running(crawler)
             crawl = begin(crawler)
+        clients = connect_to(aws_access_key_id=account, region_name=region)
         name = f"glue-crawl-{crawler.definition['Name']}"
-        Thread(target=execute, args=(account, region, crawler, crawl), name=name, daemon=True).start()
+        Thread(target=execute, args=(clients, crawler, crawl), name=name, daemon=True).start()
 
     @handler("StopCrawler", expand=False)
     def stop_crawler(self, context: RequestContext, request: dict) -> dict:

@@ -10,8 +10,6 @@ from contextlib import suppress
 from dataclasses import asdict
 from uuid import uuid4
 
-from localstack.aws.connect import connect_to
-
 from groundwork_aws.glue.catalog import now
 from groundwork_aws.glue.crawler import Stopped, crawl
 from groundwork_aws.glue.models import Crawl, Crawler
@@ -29,9 +27,8 @@ def begin(crawler: Crawler) -> Crawl:
     return record
 
 
-def execute(account: str, region: str, crawler: Crawler, record: Crawl) -> None:
-    """Crawl, and write down how it went; never raises."""
-    clients = connect_to(aws_access_key_id=account, region_name=region)
+def execute(clients, crawler: Crawler, record: Crawl) -> None:
+    """Crawl, and write down how it went; never raises. ``clients`` has boto3's s3, glue and logs."""
     log = CrawlLog(clients.logs, record)
     log("BENCHMARK", f"Running Start Crawl for Crawler {record.crawler}")
     status, error = "SUCCEEDED", None

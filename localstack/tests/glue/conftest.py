@@ -3,6 +3,7 @@
 import io
 import json
 import time
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +14,12 @@ TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "glue.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
+
+
+def parquet_bytes(**columns):
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer)
+    return buffer.getvalue()
 
 
 def fails_with(code):
@@ -37,14 +44,27 @@ def role(aws):
     return name
 
 
+@pytest.fixture(scope="session")
+def scheduled(aws, role):
+    """A crawler that is due within the next minute or so; the last test of the folder waits for it."""
+    due = datetime.now(UTC) + timedelta(seconds=75 if datetime.now(UTC).second > 55 else 60)
+    aws("s3").create_bucket(Bucket="glue-scheduled")
+    aws("glue").create_crawler(
+        Name="glue-scheduled",
+        Role=role,
+        DatabaseName="glue_scheduled",
+        Targets={"S3Targets": [{"Path": "s3://glue-scheduled/"}]},
+        Schedule=f"cron({due.minute} {due.hour} * * ? *)",
+    )
+    return due.replace(second=0, microsecond=0)
+
+
 @pytest.fixture
 def put_parquet(aws, bucket):
     """``put_parquet("a/b.parquet", id=[1, 2])`` writes a file into the test's bucket."""
 
     def put(key, **columns):
-        buffer = io.BytesIO()
-        pq.write_table(pa.table(columns), buffer)
-        aws("s3").put_object(Bucket=bucket, Key=key, Body=buffer.getvalue())
+        aws("s3").put_object(Bucket=bucket, Key=key, Body=parquet_bytes(**columns))
 
     return put
 

@@ -22,6 +22,7 @@ def table_input(name, **more):
 # --- databases ---
 
 
+@pytest.mark.usefixtures("scheduled")
 def test_database_names_are_lower_case(glue, unique):
     glue.create_database(DatabaseInput={"Name": unique.upper(), "Description": "the lake"})
     found = glue.get_database(Name=unique.title())["Database"]

@@ -1,13 +1,12 @@
 """What a crawl of S3 targets does, through the API: real Parquet on S3 in, catalog entries out."""
 
-import io
 import json
 from datetime import date, datetime
 from decimal import Decimal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from tests.glue.conftest import parquet_bytes
 
 ORDERS = {"Op": ["I"], "order_id": ["a"], "price": [1.5]}
 SELLERS = {"seller_id": ["s"], "city": ["Rio"], "state": ["RJ"]}
@@ -265,16 +264,15 @@ def test_G1_missing_bucket_fails_and_the_others_are_crawled(bucket, crawler, put
     assert list(tables()) == ["orders"]
 
 
-def parquet_bytes():
-    buffer = io.BytesIO()
-    pq.write_table(pa.table(ORDERS), buffer)
-    return buffer.getvalue()
-
-
 @pytest.mark.guess
 @pytest.mark.parametrize(
     "body",
-    [parquet_bytes()[:-20], b"PAR1 and no footer", parquet_bytes()[:-8] + b"\xff\xff\xff\x0fPAR1", b"{}"],
+    [
+        parquet_bytes(**ORDERS)[:-20],
+        b"PAR1 and no footer",
+        parquet_bytes(**ORDERS)[:-8] + b"\xff\xff\xff\x0fPAR1",
+        b"{}",
+    ],
     ids=["cut off", "no footer", "footer too long", "another format"],
 )
 def test_corrupt_file_fails_the_crawl_names_the_file_and_leaves_its_table(
