@@ -41,8 +41,8 @@ def check_file(file: File) -> None:
     name = file.path.rsplit("/", 1)[1]
     if not FULL_LOAD_FILE.fullmatch(name):
         raise BronzeError(
-            f"{file.path} is not a file of a full load in Parquet (LOAD00000001.parquet): silver is made of full loads. "
-            "Look at the settings of the replication task and its target endpoint"
+            f"{file.path} is not a file of a full load in Parquet (LOAD00000001.parquet), "
+            "and silver is made of full loads. Look at the settings of the replication task and its target endpoint"
         )
     if file.size == 0:
         raise BronzeError(f"{file.path} is empty (0 bytes): load its table again")

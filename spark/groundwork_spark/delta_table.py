@@ -1,7 +1,7 @@
-"""Delta tables that are overwritten as a whole, and what their log says of the last commit.
+"""Delta tables that are replaced as a whole, and what their log says of the last commit.
 
-Delta's own history and snapshot cost several Spark jobs a table; the last commit of an overwritten table holds all of
-it, so its one JSON file is read instead (https://github.com/delta-io/delta/blob/master/PROTOCOL.md).
+Delta's own history and snapshot cost several Spark jobs a table; the last commit of a replaced table holds all of it,
+so its one JSON file is read instead (https://github.com/delta-io/delta/blob/master/PROTOCOL.md).
 """
 
 import json
@@ -9,16 +9,17 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
 
 from groundwork_spark.storage import Storage
 
-COMMIT_FILE = re.compile(r"(\d{20})\.json")
+COMMIT_FILE = re.compile(r"\d{20}\.json")
 
 
 @dataclass(frozen=True)
 class Commit:
-    """``note`` is what `overwrite` was given; ``files`` are the sizes of the table's data files by their URL."""
+    """The commit of an `overwrite`: its ``note``, and the sizes of the table's data files by their URL."""
 
     version: int
     note: dict
@@ -34,22 +35,40 @@ def overwrite(rows: DataFrame, table: str, note: dict, partition: str | None = N
     writer.option("userMetadata", json.dumps(note)).save(table)
 
 
+def make_empty(spark: SparkSession, storage: Storage, table: str, schema: StructType) -> None:
+    """Replace the table by an empty one, in a commit without data; an empty table of this schema is left alone."""
+    _, actions = last_commit(storage, table)
+    has_files = any("add" in action for action in actions)
+    described = next((json.loads(a["metaData"]["schemaString"]) for a in actions if "metaData" in a), None)
+    # Names and types only: Delta's columns are all nullable.
+    is_same = described and StructType.fromJson(described).simpleString() == schema.simpleString()
+    if has_files or not is_same:
+        columns = ", ".join(f"`{field.name}` {field.dataType.simpleString()}" for field in schema)
+        spark.sql(f"CREATE OR REPLACE TABLE delta.`{table}` ({columns}) USING delta")
+
+
 def last_overwrite(storage: Storage, table: str) -> Commit | None:
-    """The table's last commit; None where there is no table, or its last commit is not of `overwrite`."""
-    try:
-        names = [file.path.rsplit("/", 1)[1] for file in storage.list(f"{table}/_delta_log")]
-    except FileNotFoundError:
-        return None
-    commits = [name for name in names if COMMIT_FILE.fullmatch(name)]
-    if not commits:
-        return None
-    actions = [json.loads(line) for line in storage.read(f"{table}/_delta_log/{commits[-1]}").splitlines()]
+    """None where there is no table, or its last commit is not of `overwrite`."""
+    version, actions = last_commit(storage, table)
     info = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
     if "userMetadata" not in info:
         return None
     return Commit(
-        version=int(commits[-1].removesuffix(".json")),
+        version=version,
         note=json.loads(info["userMetadata"]),
-        rows=int(info["operationMetrics"].get("numOutputRows", 0)),
+        rows=int(info["operationMetrics"]["numOutputRows"]),
         files={f"{table}/{unquote(a['add']['path'])}": a["add"]["size"] for a in actions if "add" in a},
     )
+
+
+def last_commit(storage: Storage, table: str) -> tuple[int, list[dict]]:
+    """The version of the table and the actions of its last commit; -1 and none where there is no table."""
+    try:
+        names = [file.path.rsplit("/", 1)[1] for file in storage.list(f"{table}/_delta_log")]
+    except FileNotFoundError:
+        return -1, []
+    commits = [name for name in names if COMMIT_FILE.fullmatch(name)]
+    if not commits:
+        return -1, []
+    lines = storage.read(f"{table}/_delta_log/{commits[-1]}").splitlines()
+    return int(commits[-1].removesuffix(".json")), [json.loads(line) for line in lines]

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from groundwork_contracts import Contract
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import LongType, StringType
 
 from groundwork_spark import bronze, delta_table, transforms
 from groundwork_spark.delta_table import Commit
@@ -99,8 +100,9 @@ def fingerprint_of(contract: Contract, files: list[File]) -> str:
 
 def no_rows(lake: Lake, contract: Contract) -> DataFrame:
     """An empty source table, for which DMS writes no file."""
-    columns = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in silver_schema(contract))
-    return lake.spark.createDataFrame([], f"{columns}, dms_timestamp string, _file string, _row bigint")
+    columns = {field.name: field.dataType for field in silver_schema(contract)}
+    columns |= {"dms_timestamp": StringType(), "_file": StringType(), "_row": LongType()}
+    return lake.spark.range(0).select(*(F.lit(None).cast(kind).alias(name) for name, kind in columns.items()))
 
 
 def refresh(lake: Lake, source: Source) -> Outcome:
@@ -112,7 +114,8 @@ def refresh(lake: Lake, source: Source) -> Outcome:
     lake.storage.write(lake.manifest(contract), manifest(commit))
     outcome = describe(source, commit, time.monotonic() - started)
     say(
-        f"{contract.table}: {outcome.status}, {outcome.rows_written:,} rows in {outcome.files} files, version {commit.version} ({outcome.seconds:.1f} s)"
+        f"{contract.table}: {outcome.status}, {outcome.rows_written:,} rows in {outcome.files} files, "
+        f"version {outcome.version} ({outcome.seconds:.1f} s)"
     )
     return outcome
 
@@ -120,18 +123,16 @@ def refresh(lake: Lake, source: Source) -> Outcome:
 def write(lake: Lake, source: Source) -> Commit:
     """Commit the quarantine, then silver: a run that ends between the two is repeated whole by the next."""
     contract = source.contract
-    rows = source.rows.transform(transforms.typed(contract)).transform(transforms.checked(contract))
-    counts = count_by_rule(rows)
+    rows = source.rows.transform(transforms.typed(contract))
+    checked = rows.transform(transforms.checked(contract))
+    counts = count_by_rule(checked)
     rows_read = sum(counts.values())
-    good = counts.pop(None, 0)
-    say(f"{contract.table}: {rows_read:,} rows read, {rows_read - good:,} rejected")
-    write_quarantine(lake, contract, rows, counts)
+    counts.pop(None, None)
+    say(f"{contract.table}: {rows_read:,} rows read, {sum(counts.values()):,} rejected")
+    write_quarantine(lake, contract, checked.transform(transforms.rejected(contract)), counts)
     check_threshold(lake, contract, rows_read, counts)
-    silver = (
-        rows.transform(transforms.accepted)
-        .transform(transforms.keep_latest(contract))
-        .transform(transforms.partitioned(contract))
-    )
+    good = checked.transform(transforms.accepted) if counts else rows
+    silver = good.transform(transforms.keep_latest(contract)).transform(transforms.partitioned(contract))
     note = {
         "fingerprint": source.fingerprint,
         "rows_read": rows_read,
@@ -142,18 +143,16 @@ def write(lake: Lake, source: Source) -> Commit:
     return delta_table.last_overwrite(lake.storage, lake.table(contract))
 
 
-def count_by_rule(rows: DataFrame) -> dict[str | None, int]:
+def count_by_rule(checked: DataFrame) -> dict[str | None, int]:
     """How many rows break each rule first; under None the good ones."""
-    return {row["_rule"]: row["count"] for row in rows.groupBy("_rule").agg(F.count("*").alias("count")).collect()}
+    return {row["_rule"]: row["rows"] for row in checked.groupBy("_rule").agg(F.count("*").alias("rows")).collect()}
 
 
-def write_quarantine(lake: Lake, contract: Contract, rows: DataFrame, counts: dict[str, int]) -> None:
-    """Replace the rejected rows; a quarantine that was empty and stays empty is left alone."""
-    note = {"columns": silver_schema(contract).simpleString(), "quarantined": counts}
-    last = delta_table.last_overwrite(lake.storage, lake.quarantine(contract))
-    if counts or not last or last.note != note:
-        rejected = rows.transform(transforms.rejected(contract))
-        delta_table.overwrite(rejected if counts else rejected.limit(0), lake.quarantine(contract), note)
+def write_quarantine(lake: Lake, contract: Contract, rejected: DataFrame, counts: dict[str, int]) -> None:
+    if counts:
+        delta_table.overwrite(rejected, lake.quarantine(contract), {"quarantined": counts})
+    else:
+        delta_table.make_empty(lake.spark, lake.storage, lake.quarantine(contract), rejected.schema)
 
 
 def check_threshold(lake: Lake, contract: Contract, rows_read: int, counts: dict[str, int]) -> None:

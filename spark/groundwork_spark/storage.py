@@ -17,7 +17,7 @@ class File:
 
 
 class Storage:
-    """Files by their whole URL (``s3://bucket/key``). Raises FileNotFoundError, or OSError with the store's own text."""
+    """Files by their URL (``s3://bucket/key``). Raises FileNotFoundError, or OSError with the store's own text."""
 
     def __init__(self, spark: SparkSession):
         self.jvm = spark._jvm

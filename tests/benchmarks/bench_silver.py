@@ -8,7 +8,6 @@ greatest resident memory of the process tree. The bare job has no contract, no c
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -20,11 +19,12 @@ from pathlib import Path
 import boto3
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from groundwork_contracts import Column, Contract, load_contracts
 
 from groundwork import bundle, services
-from groundwork.install import ROOT, STATE, venv
+from groundwork.install import STATE, venv
 
 ROWS = {
     "customers": 99_441,
@@ -193,7 +193,7 @@ def make_column(column: Column, rows: int, random: np.random.Generator) -> pa.Ar
         return pa.array(random.integers(low, high, rows, endpoint=True), kind)
     if column.base_type == "numeric":
         cents = pa.array(random.integers(0, 100_000, rows)).cast(pa.decimal128(20, 0))
-        return pa.compute.divide(cents, pa.scalar(100, pa.decimal128(3, 0))).cast(pa.decimal128(10, 2), safe=False)
+        return pc.divide(cents, pa.scalar(100, pa.decimal128(3, 0))).cast(pa.decimal128(10, 2), safe=False)
     if column.base_type == "double precision":
         return pa.array(random.uniform(low, high, rows))
     days = FIRST_DAY + random.integers(0, DAYS, rows)

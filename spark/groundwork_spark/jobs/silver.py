@@ -16,7 +16,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from importlib.resources import as_file, files
-from typing import TypeVar
 
 from groundwork_contracts import Contract, load_contracts
 from py4j.protocol import Py4JJavaError
@@ -32,8 +31,6 @@ from groundwork_spark.storage import Storage
 # More tables than cores at a time: one plans or commits while another computes.
 TABLES_AT_A_TIME = 4
 EXPECTED_ERRORS = (BronzeSchemaError, silver.TooManyRejected, OSError, PySparkException, Py4JJavaError)
-
-T = TypeVar("T")
 
 
 def main(arguments: list[str]) -> None:
@@ -100,7 +97,7 @@ def run(lake: Lake, bronze_folder: str, contracts: dict[str, Contract]) -> dict:
     return summary
 
 
-def side_by_side(action: Callable[[str], T], names: list[str]) -> tuple[dict[str, T], dict[str, str]]:
+def side_by_side[T](action: Callable[[str], T], names: list[str]) -> tuple[dict[str, T], dict[str, str]]:
     """Do the action for every table, some at a time. Returns what came of it, and the errors, by table."""
     results, errors = {}, {}
     with ThreadPoolExecutor(TABLES_AT_A_TIME) as pool:
@@ -119,10 +116,7 @@ def side_by_side(action: Callable[[str], T], names: list[str]) -> tuple[dict[str
 
 def explain(table: str, error: Exception) -> str:
     """One line that names the table; of Spark's errors what they say first, which names the file."""
-    if isinstance(error, Py4JJavaError):
-        text = error.java_exception.getMessage()
-    else:
-        text = str(error)
+    text = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else str(error)
     line = text.strip().splitlines()[0]
     return line if line.startswith(f"{table}:") else f"{table}: {line}"
 
