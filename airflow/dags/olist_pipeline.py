@@ -227,13 +227,18 @@ with DAG(
             profiles_yml_filepath=dbt_project / "profiles.yml",
         ),
         execution_config=ExecutionConfig(
+            # One dbt for all models, and a task per model that shows what became of it: a start of dbt takes seconds.
             execution_mode=ExecutionMode.WATCHER,
             invocation_mode=InvocationMode.SUBPROCESS,
             dbt_executable_path=conf.get("groundwork", "dbt_executable"),
+            setup_operator_args={"dbt_cmd_flags": ["--resource-type", "test", "--resource-type", "unit_test"]},
         ),
+        # The tests have no tasks of their own, which is what NONE says: they run in that one dbt, after their model
+        # and before its children, which a failed test holds back.
         render_config=RenderConfig(
-            load_method=LoadMode.DBT_MANIFEST, test_behavior=TestBehavior.AFTER_EACH, emit_datasets=False
+            load_method=LoadMode.DBT_MANIFEST, test_behavior=TestBehavior.NONE, emit_datasets=False
         ),
+        operator_args={"deferrable": False, "poke_interval": poll_seconds},
     )
 
     bronze >> silver >> [catalog, warehouse]

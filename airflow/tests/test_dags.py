@@ -1,6 +1,7 @@
 """House rules that hold for every DAG."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -86,8 +87,14 @@ def test_every_table_of_the_contracts_is_loaded_and_every_model_is_a_task(bag):
     assert set(TABLES) == set(load_contracts(ROOT / "contracts" / "olist"))
     dag = bag.dags["olist_pipeline"]
     models = {file.stem for file in (ROOT / "dbt" / "models").rglob("*.sql")}
-    run = {task_id.split(".")[1] for task_id in dag.task_ids if re.fullmatch(r"marts\.\w+\.run", task_id)}
-    assert run == models
+    tasks = {task_id.removeprefix("marts.") for task_id in dag.task_ids if task_id.startswith("marts.")}
+    assert tasks == {f"{model}_run" for model in models} | {"dbt_producer_watcher", "dbt_producer_watcher_done"}
+
+
+def test_the_one_dbt_runs_models_and_tests(bag):
+    producer = bag.dags["olist_pipeline"].get_task("marts.dbt_producer_watcher")
+    kinds = {kind for flag, kind in pairwise(producer.dbt_cmd_flags) if flag == "--resource-type"}
+    assert {"model", "test", "unit_test"} <= kinds
 
 
 def test_a_load_is_one_list_of_three_statements(bag):
