@@ -12,7 +12,8 @@ from localstack.aws.api import RequestContext, handler
 
 from groundwork_aws import settings
 from groundwork_aws.emr import release, validation
-from groundwork_aws.emr.cluster import TAKES_STEPS, Cluster, Step
+from groundwork_aws.emr.archive import Archive
+from groundwork_aws.emr.cluster import ENDED, TAKES_STEPS, Cluster, Step
 from groundwork_aws.emr.controller import InstanceController, Unreachable
 from groundwork_aws.emr.models import EmrStore, emr_stores
 from groundwork_aws.emr.runner import SIGNALS, Runner
@@ -30,6 +31,14 @@ class EmrProvider:
     def __init__(self):
         read = settings.read()
         self.controller = InstanceController(read.instance_controller_url, read.instance_controller_token)
+        self.archive = Archive(read.state_dir / "emr")
+        for account, region, cluster in self.archive.load():
+            emr_stores[account][region].clusters[cluster.id] = cluster
+            if cluster.state not in ENDED:
+                self.start(cluster)
+
+    def start(self, cluster: Cluster) -> None:
+        Runner(cluster, self.controller, self.archive.save).start()
 
     # --- clusters ---
 
@@ -44,7 +53,7 @@ class EmrProvider:
         cluster = new_cluster(context, request)
         add_steps(cluster, request.get("Steps", []))
         store.clusters[cluster.id] = cluster
-        Runner(cluster, self.controller).start()
+        self.start(cluster)
         return {"JobFlowId": cluster.id, "ClusterArn": cluster.arn}
 
     def check_release(self, request: dict) -> None:

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from groundwork_aws.emr import release
 from groundwork_aws.emr.cluster import Cluster, Step
@@ -28,8 +29,10 @@ LOST = {
 
 
 class Runner:
-    def __init__(self, cluster: Cluster, controller: InstanceController):
-        self.cluster, self.controller = cluster, controller
+    """``save`` is called, under the cluster's lock, whenever something may have changed."""
+
+    def __init__(self, cluster: Cluster, controller: InstanceController, save: Callable[[Cluster], None]):
+        self.cluster, self.controller, self.save = cluster, controller, save
         self._submitted: set[str] = set()
         self._cancelled: set[str] = set()
 
@@ -38,7 +41,8 @@ class Runner:
 
     def run(self) -> None:
         try:
-            if self.provision():
+            # A cluster from before a restart of LocalStack goes on where it was.
+            if self.cluster.state != "STARTING" or self.provision():
                 self.work()
         except Exception as error:
             LOG.exception("cluster %s", self.cluster.id)
@@ -85,10 +89,10 @@ class Runner:
                 cluster.settle(time.monotonic())
                 if cluster.state == "TERMINATING":
                     return
-                starting = cluster.startable()
-                for step in starting:
+                for step in cluster.startable():
                     step.move("RUNNING")
                 running = cluster.running()
+                self.save(cluster)
             try:
                 self.attend(running)
                 heard = time.monotonic()
@@ -153,6 +157,7 @@ class Runner:
             LOG.warning("cluster %s ends without its controller: %s", self.cluster.id, error)
         with self.cluster.changed:
             self.cluster.end()
+            self.save(self.cluster)
             self.cluster.changed.notify_all()
 
     def still_runs(self, step: Step) -> bool:

@@ -80,7 +80,7 @@ class Clusters:
         return gzip.decompress(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()).decode()
 
     @staticmethod
-    def until(condition, seconds: float = 90) -> None:
+    def until(condition, seconds: float = 280) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "it did not come about"

@@ -3,16 +3,15 @@
 import os
 import signal
 import sys
+from pathlib import Path
 
+import words
 from pyspark import TaskContext
 from pyspark.sql import SparkSession
 
-import words
-
 
 def parent_of(process: int) -> int:
-    with open(f"/proc/{process}/stat") as file:
-        return int(file.read().rpartition(")")[2].split()[1])
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def survive(rows):

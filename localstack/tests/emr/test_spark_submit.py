@@ -4,9 +4,12 @@ import io
 import zipfile
 from pathlib import Path
 
+import pytest
+
 JOB = Path(__file__).with_name("job.py")
 
 
+@pytest.mark.timeout(600)  # on a busy machine
 def test_EMR_C_03_C_04_C_05_R_04_R_05_spark_submit_from_s3_writes_delta_and_outlives_its_executor(
     aws, bucket, clusters
 ):
@@ -14,7 +17,9 @@ def test_EMR_C_03_C_04_C_05_R_04_R_05_spark_submit_from_s3_writes_delta_and_outl
     delta = {"Classification": "delta-defaults", "Properties": {"delta.enabled": "true"}}
     defaults = {"Classification": "spark-defaults", "Properties": {"spark.sql.session.timeZone": "Asia/Tokyo"}}
     # The session's extensions are the job's own to set: delta-defaults brings the jars only.
+    # So few rows need no 50 partitions of Delta's snapshot.
     extensions = (
+        "--conf", "spark.databricks.delta.snapshotPartitions=1", "--conf", "spark.sql.shuffle.partitions=1",
         "--conf", "spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension",
         "--conf", "spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog",
     )  # fmt: skip
