@@ -11,7 +11,7 @@ import os
 import subprocess
 import urllib.error
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from groundwork.install import ROOT, digest, venv
@@ -52,7 +52,6 @@ class Airflow:
     environment_name: str
     aws: dict[str, str]
     dbt: dict[str, str]
-    settings: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -120,7 +119,6 @@ class Airflow:
             **self.api_options(),
             **self.process_options(),
             **self.pipeline_options(),
-            **self.settings,
         }
         variables = {f"AIRFLOW__{name.replace('.', '__').upper()}": value for name, value in options.items()}
         return {
@@ -174,7 +172,7 @@ class Airflow:
             "scheduler.scheduler_idle_sleep_time": "0.5",
             "scheduler.job_heartbeat_sec": "5",
             "usage_data_collection.enabled": "False",
-            "cosmos.propagate_logs": "True",
+            "cosmos.cache_dir": str(self.state / "cosmos"),
             "cosmos.enable_telemetry": "False",
         }
 
