@@ -32,13 +32,19 @@ class Service:
     directory: Path = ROOT
     health: str | None = None
     stop_signal: int = signal.SIGTERM
+    pid_file: Path | None = None  # PostgreSQL's: it says "ready" when connections are taken, well after the port is open
 
     def is_up(self) -> bool:
+        if self.pid_file and not says_ready(self.pid_file):
+            return False
         return answers(self.health) if self.health else port_is_open(self.port)
 
 
 def postgres(name: str, server: Server) -> Service:
-    return Service(name, server.command(), server.port, directory=Path("/"), stop_signal=signal.SIGINT)
+    return Service(
+        name, server.command(), server.port, directory=Path("/"), stop_signal=signal.SIGINT,
+        pid_file=server.data / "postmaster.pid",
+    )  # fmt: skip
 
 
 def localstack(port: int, state: Path, warehouse_dsn: str, controller_url: str, controller_token: str) -> Service:
@@ -130,6 +136,10 @@ def port_is_open(port: int) -> bool:
     with socket.socket() as s:
         s.settimeout(1)
         return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def says_ready(pid_file: Path) -> bool:
+    return pid_file.is_file() and "ready" in pid_file.read_text()
 
 
 def answers(url: str) -> bool:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from dataclasses import dataclass
 
 import psycopg
@@ -93,7 +94,7 @@ class Replication:
         return self.wait_for("stopped", "failed")
 
     def wait_for(self, *states: str) -> dict:
-        import time
+
 
         deadline = time.monotonic() + 60
         while (task := self.describe())["Status"] not in states:
@@ -122,7 +123,7 @@ class Replication:
 
 def check_connection(aws, instance: str, endpoint: str) -> dict:
     """Test a connection, wait for its result and give it back."""
-    import time
+
 
     aws("dms").test_connection(ReplicationInstanceArn=instance, EndpointArn=endpoint)
     pair = [{"Name": "endpoint-arn", "Values": [endpoint]}, {"Name": "replication-instance-arn", "Values": [instance]}]
