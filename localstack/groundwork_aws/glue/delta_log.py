@@ -7,7 +7,6 @@ https://github.com/delta-io/delta/blob/master/PROTOCOL.md
 import io
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -45,25 +44,24 @@ def read_table(s3, location: Location) -> DeltaTable | None:
             return None
         raise BadLog(f"{location.uri} is not a Delta table: there is no commit in {location.uri}_delta_log/")
     newest = max(commits)
-    metadata = newest_metadata(s3, log, commits)
+    latest = actions(s3, commits[newest])
+    metadata = metadata_in(latest) or newest_metadata(s3, log, commits)
     return DeltaTable(
         location=location,
         version=newest,
-        committed=commit_time(s3, commits[newest]),
+        committed=commit_time(latest, commits[newest]),
         schema=metadata["schemaString"],
         partition_columns=list(metadata.get("partitionColumns") or []),
     )
 
 
 def newest_metadata(s3, log: list[StoredObject], commits: dict[int, StoredObject]) -> dict:
+    """Of the commits before the last one, or of the newest checkpoint."""
     checkpoints = [(int(match[1]), item) for item in log if (match := CHECKPOINT.fullmatch(name_of(item)))]
     checkpoint = max((version for version, _ in checkpoints), default=-1)
-    for version in sorted(commits, reverse=True):
-        if version <= checkpoint:
-            break
-        for action in actions(s3, commits[version]):
-            if "metaData" in action:
-                return action["metaData"]
+    for version in sorted(commits, reverse=True)[1:]:
+        if version > checkpoint and (metadata := metadata_in(actions(s3, commits[version]))):
+            return metadata
     for version, item in checkpoints:
         if version == checkpoint and (metadata := checkpoint_metadata(s3, item)):
             return metadata
@@ -72,7 +70,7 @@ def newest_metadata(s3, log: list[StoredObject], commits: dict[int, StoredObject
 
 def checkpoint_metadata(s3, item: StoredObject) -> dict | None:
     if item.key.endswith(".json"):
-        return next((action["metaData"] for action in actions(s3, item) if "metaData" in action), None)
+        return metadata_in(actions(s3, item))
     try:
         table = pq.read_table(io.BytesIO(content(s3, item)), columns=["metaData"])
     except (pa.ArrowException, OSError) as error:
@@ -80,20 +78,22 @@ def checkpoint_metadata(s3, item: StoredObject) -> dict | None:
     return next((row for row in table["metaData"].to_pylist() if row and row["schemaString"]), None)
 
 
-def commit_time(s3, commit: StoredObject) -> int:
-    for action in actions(s3, commit):
+def metadata_in(commit: list[dict]) -> dict | None:
+    return next((action["metaData"] for action in commit if "metaData" in action), None)
+
+
+def commit_time(commit: list[dict], item: StoredObject) -> int:
+    for action in commit:
         if info := action.get("commitInfo"):
             return int(info.get("inCommitTimestamp") or info["timestamp"])
-    return int(commit.modified.timestamp() * 1000)
+    return int(item.modified.timestamp() * 1000)
 
 
-def actions(s3, item: StoredObject) -> Iterator[dict]:
-    for line in content(s3, item).splitlines():
-        if line.strip():
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise BadLog(f"{item.uri} cannot be read as a Delta commit ({error})") from None
+def actions(s3, item: StoredObject) -> list[dict]:
+    try:
+        return [json.loads(line) for line in content(s3, item).splitlines() if line.strip()]
+    except ValueError as error:
+        raise BadLog(f"{item.uri} cannot be read as a Delta commit ({error})") from None
 
 
 def content(s3, item: StoredObject) -> bytes:
