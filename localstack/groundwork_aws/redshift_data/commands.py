@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from groundwork_aws.redshift_data.tokens import Cursor, RedshiftError, Token, syntax_error
 
 # What AWS allows with a columnar format (RS-CP-01); the others of COPY's parameters are refused as AWS does.
-TEXT_FORMATS = frozenset("CSV JSON AVRO ORC SHAPEFILE DELIMITER FIXEDWIDTH TEXT ION RCFILE RC SEQUENCEFILE".split())
-OTHER_COPY_OPTIONS = frozenset(
-    """ACCEPTANYDATE BLANKSASNULL COMPROWS COMPUPDATE DATEFORMAT EMPTYASNULL ENCODING ENCRYPTED ESCAPE GZIP BZIP2
-    LZOP ZSTD IGNOREALLERRORS IGNOREBLANKLINES IGNOREHEADER MAXERROR NOLOAD NULL QUOTE READRATIO REMOVEQUOTES ROUNDEC
-    SSH TIMEFORMAT TRIMBLANKS TRUNCATECOLUMNS MASTER_SYMMETRIC_KEY""".split()
+TEXT_FORMATS = frozenset(
+    {"CSV", "JSON", "AVRO", "ORC", "SHAPEFILE", "DELIMITER", "FIXEDWIDTH", "TEXT", "ION", "RCFILE", "SEQUENCEFILE"}
 )
+OTHER_OPTIONS = frozenset(
+    {"ACCEPTANYDATE", "BLANKSASNULL", "COMPROWS", "COMPUPDATE", "DATEFORMAT", "EMPTYASNULL", "ENCODING", "ENCRYPTED",
+     "ESCAPE", "GZIP", "BZIP2", "LZOP", "ZSTD", "HEADER", "IGNOREALLERRORS", "IGNOREBLANKLINES", "IGNOREHEADER", "MAXERROR",
+     "NOLOAD", "NULL", "QUOTE", "READRATIO", "REMOVEQUOTES", "ROUNDEC", "SSH", "TIMEFORMAT", "TRIMBLANKS",
+     "TRUNCATECOLUMNS", "MASTER_SYMMETRIC_KEY", "ADDQUOTES", "EXTENSION", "ROWGROUPSIZE"}
+)  # fmt: skip
 NOT_DONE_HERE = frozenset({"ACCEPTINVCHARS", "SERIALIZETOJSON"})
 
 
@@ -185,7 +188,7 @@ def parse_size(cursor: Cursor) -> int:
 def refuse_option(token: Token, command: str) -> None:
     if token.upper in TEXT_FORMATS:
         raise RedshiftError(f"{command} with {token.upper} is not supported here", hint="Only FORMAT AS PARQUET is.")
-    if token.upper in OTHER_COPY_OPTIONS:
+    if token.upper in OTHER_OPTIONS:
         raise RedshiftError(f"{token.upper} argument is not supported for PARQUET based {command}")
     if token.upper in NOT_DONE_HERE:
         raise RedshiftError(f"{token.upper} is not done here for PARQUET based {command}")

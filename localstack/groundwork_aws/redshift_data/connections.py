@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import psycopg
 from botocore.exceptions import ClientError
-from localstack import config
 from localstack.aws.api import RequestContext
 from localstack.aws.connect import connect_to
 
@@ -17,6 +16,7 @@ from groundwork_aws.redshift_data.models import RedshiftDataStore, Session, Stat
 from groundwork_aws.redshift_data.tokens import RedshiftError
 from groundwork_aws.redshift_serverless.identity import database_user
 from groundwork_aws.redshift_serverless.provider import password_of, redshift_serverless_stores, warehouse_of_plugin
+from localstack import config
 
 MAX_SESSIONS = 500
 
@@ -40,7 +40,7 @@ def resolve(context: RequestContext, store: RedshiftDataStore, request: dict, st
         session.keep_alive = request.get("SessionKeepAliveSeconds", session.keep_alive)
         target, statement.session = session.target, session
     else:
-        target = {k: request[k] for k in ("WorkgroupName", "Database", "SecretArn", "DbUser") if k in request}
+        target = {k: request[k] for k in ("WorkgroupName", "Database", "SecretArn") if k in request}
     namespace = find_namespace(context, target, request)
     user, password = credentials(context, namespace, target)
     statement.target = target | ({"DbUser": user} if "SecretArn" not in target else {})
@@ -76,7 +76,7 @@ def credentials(context: RequestContext, namespace: dict, target: dict) -> tuple
     """The database user and the password: of the secret, or of the caller's IAM identity."""
     if "SecretArn" not in target:
         store = redshift_serverless_stores[context.account_id][context.region]
-        user = target.get("DbUser") or database_user(context)
+        user = database_user(context)
         return user, password_of(store, namespace, user)
     client = connect_to(aws_access_key_id=context.account_id, region_name=context.region).secretsmanager
     try:

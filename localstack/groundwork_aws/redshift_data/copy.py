@@ -123,7 +123,7 @@ def stream(connection: psycopg.Connection, reader: duckdb.DuckDBPyConnection, qu
     writer.start()
     try:
         with connection.cursor() as cursor:
-            with cursor.copy(statement) as target, open(read_end, "rb", buffering=0) as source:
+            with cursor.copy(statement) as target, os.fdopen(read_end, "rb", buffering=0) as source:
                 while chunk := source.read(CHUNK_BYTES):
                     target.write(chunk)
                 writer.join()

@@ -3,7 +3,7 @@
 import json
 import sys
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,26 +32,24 @@ class Lake:
     secret_key: str
     region: str
 
-    @cached_property
+    @property
     def s3(self):
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint_url,
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            region_name=self.region,
-            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 3}),
-        )
+        return s3_client(self)
 
-    def files(self, url: str) -> list[File]:
-        """Every object whose key starts with the URL's (RS-CP-10). Raises RedshiftError when there is none."""
+    def objects(self, url: str) -> list[File]:
+        """Every object whose key starts with the URL's."""
         bucket, prefix = split_url(url)
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         try:
-            found = [File(f"s3://{bucket}/{o['Key']}", o["Size"]) for page in pages for o in page.get("Contents", [])]
+            return [File(f"s3://{bucket}/{o['Key']}", o["Size"]) for page in pages for o in page.get("Contents", [])]
         except ClientError as error:
             raise s3_error(error, url) from error
+
+    def files(self, url: str) -> list[File]:
+        """RS-CP-10: the objects that a COPY without a manifest loads. Raises RedshiftError when there is none."""
+        found = self.objects(url)
         if not found:
+            bucket, prefix = split_url(url)
             raise RedshiftError(
                 f"The specified S3 prefix '{prefix}' does not exist", detail=f"code: 8001 context: bucket {bucket}"
             )
@@ -106,6 +104,19 @@ class Lake:
         # A COPY is by row order of no meaning; keeping it would hold finished row groups back in memory.
         connection.execute("set preserve_insertion_order = false; set enable_progress_bar = false")
         return connection
+
+
+@cache
+def s3_client(lake: Lake):
+    """One for all commands: making it takes longer than a small COPY."""
+    return boto3.client(
+        "s3",
+        endpoint_url=lake.endpoint_url,
+        aws_access_key_id=lake.access_key,
+        aws_secret_access_key=lake.secret_key,
+        region_name=lake.region,
+        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 3}),
+    )
 
 
 def extension_file(package) -> Path:

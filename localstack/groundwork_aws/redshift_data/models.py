@@ -3,7 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 from localstack.services.stores import AccountRegionBundle, BaseStore, LocalAttribute
@@ -20,15 +20,15 @@ class SubStatement:
     id: str
     sql: str
     status: str = "SUBMITTED"
-    created: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
-    updated: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    updated: datetime = field(default_factory=lambda: datetime.now(UTC))
     duration: int = -1
     rows: int = -1
     error: str = ""
     result: Result | None = None
 
     def move(self, status: str) -> None:
-        self.status, self.updated = status, datetime.now(timezone.utc)
+        self.status, self.updated = status, datetime.now(UTC)
 
 
 @dataclass
@@ -66,8 +66,8 @@ class Statement:
     result_format: str = "JSON"
     status: str = "SUBMITTED"
     error: str = ""
-    created: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
-    updated: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    updated: datetime = field(default_factory=lambda: datetime.now(UTC))
     pid: int = 0
     session: Session | None = None
     cancelled: bool = False
@@ -75,7 +75,7 @@ class Statement:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def move(self, status: str) -> None:
-        self.status, self.updated = status, datetime.now(timezone.utc)
+        self.status, self.updated = status, datetime.now(UTC)
 
     def is_over(self) -> bool:
         return self.status in ("FINISHED", "FAILED", "ABORTED")
@@ -94,7 +94,7 @@ class RedshiftDataStore(BaseStore):
 
     def forget_old(self) -> None:
         """Drop what is older than AWS keeps it (RS-D-08), and sessions that nobody used any more."""
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         for id in [s.id for s in self.statements.values() if now - s.created > KEPT and s.is_over()]:
             del self.statements[id]
         for token in [t for t, id in self.tokens.items() if id not in self.statements]:

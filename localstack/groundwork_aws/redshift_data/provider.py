@@ -64,7 +64,7 @@ class RedshiftDataProvider:
         if statement.result_format != wanted_format:
             raise validation_error(f"The result format of statement {request['Id']} is {statement.result_format}.")
         if part.result is None:
-            raise not_found(f"Query does not have result. Please check query status with DescribeStatement.")
+            raise not_found("Query does not have result. Please check query status with DescribeStatement.")
         start = int(request.get("NextToken") or 0)
         more = (
             {"NextToken": str(start + results.PAGE_ROWS)} if start + results.PAGE_ROWS < len(part.result.rows) else {}

@@ -33,6 +33,8 @@ def check_execute(request: dict, sqls: list[str]) -> None:
         raise validation_error("Database is required when no SessionId is given.")
     elif ("WorkgroupName" in request) == ("ClusterIdentifier" in request):
         raise validation_error("Exactly one of ClusterIdentifier and WorkgroupName is required.")
+    elif "WorkgroupName" in request and "DbUser" in request:
+        raise validation_error("DbUser can't be specified with WorkgroupName.")
     if not 0 <= request.get("SessionKeepAliveSeconds", 0) <= MAX_SESSION_SECONDS:
         raise validation_error("SessionKeepAliveSeconds must be between 0 and 86400.")
     if request.get("ResultFormat", "JSON") not in ("JSON", "CSV"):

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/redshift-data/latest/APIReference/API_Field.html
 import csv
 import io
 from dataclasses import dataclass
-from datetime import date, datetime, time
 
 import psycopg
 
@@ -33,7 +32,11 @@ def read_result(cursor: psycopg.Cursor) -> Result | None:
     if cursor.description is None:
         return None
     columns = [column_metadata(cursor, column) for column in cursor.description]
-    return Result(columns, [tuple(text(value) for value in row) for row in cursor])
+    answer, kinds = cursor.pgresult, [column["typeName"] for column in columns]
+    rows = [
+        tuple(text(answer.get_value(row, at), kind) for at, kind in enumerate(kinds)) for row in range(answer.ntuples)
+    ]
+    return Result(columns, rows)
 
 
 def column_metadata(cursor: psycopg.Cursor, column: psycopg.Column) -> dict:
@@ -57,17 +60,11 @@ def column_metadata(cursor: psycopg.Cursor, column: psycopg.Column) -> dict:
     }
 
 
-def text(value) -> str | None:
-    """A value as Redshift prints it."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ")
-    if isinstance(value, (date, time)):
-        return value.isoformat()
-    return str(value)
+def text(value: bytes | None, type_name: str) -> str | None:
+    """A value as Redshift prints it, which is as the server does but for truth."""
+    if value is None or type_name not in BOOLEAN:
+        return None if value is None else value.decode()
+    return "true" if value == b"t" else "false"
 
 
 def field(value: str | None, type_name: str) -> dict:

@@ -5,8 +5,8 @@ https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_TABLE_AS.html
 https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html
 
 Distribution, sort keys and encodings have nothing to act on and are left out, as are keys, which Redshift does not
-enforce (RS-Q-05). NOT NULL stays. A character column gets a check of its bytes, which PostgreSQL does not count; a check
-and not a domain, so that the column's type is still ``varchar(n)`` for whoever reads the catalog.
+enforce (RS-Q-05). NOT NULL stays. A character column gets a check of its bytes, which PostgreSQL does not count; a
+check and not a domain, so that the column's type is still ``varchar(n)`` for whoever reads the catalog.
 """
 
 from groundwork_aws.redshift_data.queries import rewrite

@@ -26,7 +26,7 @@ MAX_VARCHAR, MAX_CHAR, DEFAULT_VARCHAR = 65535, 4096, 256
 
 @dataclass(frozen=True)
 class Type:
-    """``sql`` is PostgreSQL's; ``max_bytes`` is the limit of a character type, which PostgreSQL counts in characters."""
+    """``sql`` is PostgreSQL's; ``max_bytes`` limits a character type, whose length PostgreSQL counts in characters."""
 
     sql: str
     max_bytes: int | None = None

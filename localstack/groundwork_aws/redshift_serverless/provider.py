@@ -10,7 +10,7 @@ namespace has it. Capacity, network, encryption and logging are kept and describ
 import secrets
 import threading
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from localstack.aws.api import RequestContext, handler
 
@@ -59,7 +59,7 @@ class RedshiftServerlessProvider:
                 "iamRoles": request.get("iamRoles", []),
                 "logExports": request.get("logExports", []),
                 "status": "AVAILABLE",
-                "creationDate": datetime.now(timezone.utc),
+                "creationDate": datetime.now(UTC),
             }
             try:
                 create_administrator(warehouse, administrator, password)
@@ -67,8 +67,10 @@ class RedshiftServerlessProvider:
                 if request.get("manageAdminPassword"):
                     key = request.get("adminPasswordSecretKmsKeyId")
                     namespace |= admin_secret.create(context, namespace, password, key)
-            except Exception:
+            except Exception as error:
                 release(store, database, administrator)
+                if isinstance(error, ValueError):
+                    raise validation_error(f"adminUsername: {error}.") from error
                 raise
             store.namespaces[name] = namespace
             store.tags[namespace["namespaceArn"]] = {t["key"]: t["value"] for t in request.get("tags", [])}
@@ -156,7 +158,7 @@ class RedshiftServerlessProvider:
                 **requests.workgroup_options(request),
                 "endpoint": {"address": warehouse.address, "port": warehouse.port, "vpcEndpoints": []},
                 "status": "AVAILABLE",
-                "creationDate": datetime.now(timezone.utc),
+                "creationDate": datetime.now(UTC),
             }
             store.workgroups[name] = workgroup
             store.tags[workgroup["workgroupArn"]] = {t["key"]: t["value"] for t in request.get("tags", [])}
@@ -196,7 +198,7 @@ class RedshiftServerlessProvider:
         workgroup = find_workgroup(store, request.get("workgroupName", ""))
         namespace = find_namespace(store, workgroup["namespaceName"])
         user = database_user(context)
-        expiration = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+        expiration = datetime.now(UTC) + timedelta(seconds=seconds)
         return {
             "dbUser": user,
             "dbPassword": password_of(store, namespace, user),
@@ -270,11 +272,9 @@ def claim(
     ):
         if wanted in names:
             raise conflict(
-                f"The {kind} name {wanted} belongs to namespace {names[wanted][2]}, and all namespaces share one server "
-                f"here: give namespace {name} another {kind} name."
+                f"The {kind} name {wanted} belongs to namespace {names[wanted][2]}, and all namespaces share one "
+                f"server here: give namespace {name} another {kind} name."
             )
-    if administrator == warehouse_of_plugin().superuser:
-        raise validation_error(f"adminUsername {administrator} is the superuser of the server behind the warehouse.")
     store.databases[database] = store.administrators[administrator] = (context.account_id, context.region, name)
 
 

@@ -31,10 +31,6 @@ class Warehouse:
     def port(self) -> int:
         return int(conninfo_to_dict(self.dsn).get("port", 5432))
 
-    @property
-    def superuser(self) -> str:
-        return conninfo_to_dict(self.dsn).get("user", "postgres")
-
     def connect(self, database: str | None = None) -> psycopg.Connection:
         """A superuser's connection that commits by itself. Raises psycopg.OperationalError when the server is away."""
         parameters = {"dbname": database} if database else {}
@@ -80,7 +76,7 @@ def drop_database(warehouse: Warehouse, name: str, owner: str) -> None:
 
 def create_administrator(warehouse: Warehouse, name: str, password: str) -> None:
     """Make the namespace's administrator, who may make users and owns the database, or set the password of the one that
-    is there. Raises ValueError for the server's own superuser."""
+    is there. Raises ValueError for a superuser of the server."""
     with warehouse.connect() as server:
         row = server.execute("select rolsuper from pg_roles where rolname = %s", [name]).fetchone()
         if row and row[0]:
@@ -98,18 +94,15 @@ def sign_in(warehouse: Warehouse, database: str, administrator: str, user: str) 
     """
     password = secrets.token_urlsafe(24)
     role, admin = sql.Identifier(user), sql.Identifier(administrator)
-    with warehouse.connect() as server:
+    with warehouse.connect() as server, server.transaction():
         # Two statements of a new identity at once must not both make it.
-        with server.transaction():
-            server.execute("select pg_advisory_xact_lock(hashtext(%s))", [user])
-            known = server.execute("select 1 from pg_roles where rolname = %s", [user]).fetchone()
-            server.execute(
-                sql.SQL(("alter" if known else "create") + " role {} login password {}").format(
-                    role, sql.Literal(password)
-                )
-            )
-            server.execute(sql.SQL("grant {} to {}").format(admin, role))
-            server.execute(
-                sql.SQL("alter role {} in database {} set role = {}").format(role, sql.Identifier(database), admin)
-            )
+        server.execute("select pg_advisory_xact_lock(hashtext(%s))", [user])
+        known = server.execute("select 1 from pg_roles where rolname = %s", [user]).fetchone()
+        server.execute(
+            sql.SQL(("alter" if known else "create") + " role {} login password {}").format(role, sql.Literal(password))
+        )
+        server.execute(sql.SQL("grant {} to {}").format(admin, role))
+        server.execute(
+            sql.SQL("alter role {} in database {} set role = {}").format(role, sql.Identifier(database), admin)
+        )
     return password

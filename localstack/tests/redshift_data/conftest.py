@@ -11,7 +11,8 @@ import pytest
 
 @pytest.fixture(scope="session")
 def copy_role(aws):
-    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "redshift.amazonaws.com"},
+    trust = {"Version": "2012-10-17",
+             "Statement": [{"Effect": "Allow", "Principal": {"Service": "redshift.amazonaws.com"},
                                                      "Action": "sts:AssumeRole"}]}  # fmt: skip
     role = aws("iam").create_role(RoleName="redshift-copy", AssumeRolePolicyDocument=json.dumps(trust))
     return role["Role"]["Arn"]
@@ -78,7 +79,7 @@ def put_parquet(aws, bucket):
 
     def put(key: str, table: pa.Table, **options) -> str:
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd", coerce_timestamps="us", **options)
+        pq.write_table(table, sink, **{"compression": "zstd", "coerce_timestamps": "us", **options})
         aws("s3").put_object(Bucket=bucket, Key=key, Body=sink.getvalue().to_pybytes())
         return f"s3://{bucket}/{key}"
 
