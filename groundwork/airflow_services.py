@@ -179,7 +179,7 @@ class Airflow:
     def pipeline_options(self) -> dict[str, str]:
         """What the DAGs read from the section ``groundwork``. A laptop runs the pipeline when asked, on no schedule."""
         return {
-            "groundwork.poll_seconds": "2",
+            "groundwork.poll_seconds": "1",
             "groundwork.retry_seconds": "5",
             "groundwork.schedule": "",
             "groundwork.dbt_executable": program("dbt"),

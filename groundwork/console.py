@@ -14,7 +14,7 @@ started = time.monotonic()
 def say(text: str) -> None:
     """One line of progress with the time since the command began."""
     elapsed = int(time.monotonic() - started)
-    progress.print(f"[dim]{elapsed // 60}:{elapsed % 60:02}[/dim]  {text}")
+    progress.print(f"[dim]{elapsed // 60}:{elapsed % 60:02}[/dim]  {text}", soft_wrap=True)
 
 
 def print_json(value) -> None:

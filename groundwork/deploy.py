@@ -24,7 +24,7 @@ DEPLOYED = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 
 def deploy_stacks(settings: Settings, say: Callable[[str], None]) -> None:
     fingerprint = fingerprint_of(settings)
-    if all(stack_fingerprint(name_of(settings, part)) == fingerprint for part in STACKS):
+    if deployed_fingerprint(settings) == fingerprint:
         say("stacks are as the templates say")
         return
     remove_failed(settings, say)
@@ -32,7 +32,7 @@ def deploy_stacks(settings: Settings, say: Callable[[str], None]) -> None:
     context = SceptreContext(
         project_path=str(settings.root / "cloudformation"),
         command_path="",
-        user_variables={**settings.parameters, "fingerprint": fingerprint},
+        user_variables=settings.parameters,
     )
     started = time.monotonic()
     try:
@@ -42,6 +42,7 @@ def deploy_stacks(settings: Settings, say: Callable[[str], None]) -> None:
         raise UserError("\n".join([*failures(settings), f"the stacks could not be deployed: {error}"])) from error
     if failed := failures(settings):
         raise UserError("\n".join(failed))
+    client("ssm").put_parameter(Name=mark_of(settings), Value=fingerprint, Type="String", Overwrite=True)
     say(f"{len(STACKS)} stacks deployed in {time.monotonic() - started:.0f} s")
 
 
@@ -88,12 +89,16 @@ def describe(stack: str) -> dict | None:
         return None
 
 
-def stack_fingerprint(stack: str) -> str | None:
-    """The fingerprint that a finished stack was deployed with, or None."""
-    found = describe(stack)
-    if not found or found["StackStatus"] not in DEPLOYED:
+def deployed_fingerprint(settings: Settings) -> str | None:
+    """The fingerprint of the last deployment that succeeded, or None."""
+    try:
+        return client("ssm").get_parameter(Name=mark_of(settings))["Parameter"]["Value"]
+    except client("ssm").exceptions.ParameterNotFound:
         return None
-    return next((t["Value"] for t in found.get("Tags", []) if t["Key"] == "fingerprint"), None)
+
+
+def mark_of(settings: Settings) -> str:
+    return f"/groundwork/{settings.environment}/deployed"
 
 
 def failure_reason(stack: str) -> str:
@@ -155,7 +160,10 @@ def connection(dms, instance: str, endpoint: str) -> dict:
         {"Name": "endpoint-arn", "Values": [endpoint]},
         {"Name": "replication-instance-arn", "Values": [instance]},
     ]
-    return next(iter(dms.describe_connections(Filters=filters)["Connections"]), {})
+    try:
+        return dms.describe_connections(Filters=filters)["Connections"][0]
+    except dms.exceptions.ResourceNotFoundFault:  # never tested
+        return {}
 
 
 def wait_for_test(dms, instance: str, endpoint: str, timeout: float = 300) -> dict:
