@@ -162,7 +162,7 @@ def check_threshold(lake: Lake, contract: Contract, rows_read: int, counts: dict
         return
     worst = max(counts, key=counts.get)
     raise TooManyRejected(
-        f"{contract.table}: {rejected:,} of {rows_read:,} rows ({share:.2g} %) break the contract, which allows "
+        f"{contract.table}: {rejected:,} of {rows_read:,} rows ({share:.3g} %) break the contract, which allows "
         f"{contract.quarantine_threshold_percent:g} %. Most often broken: {worst} ({counts[worst]:,} rows). "
         f"See _reason, _file and _row in {lake.quarantine(contract)}; silver's {contract.table} is as it was"
     )

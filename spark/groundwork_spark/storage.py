@@ -1,5 +1,6 @@
 """The lake's files, through Hadoop's file systems: what Spark reads with is what lists and writes here."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from py4j.java_gateway import is_instance_of
@@ -45,6 +46,10 @@ class Storage:
             stream.close()
 
     def write(self, file: str, text: str) -> None:
+        """Write the file, unless it holds this text already."""
+        with suppress(FileNotFoundError):
+            if self.read(file) == text:
+                return
         stream = self._call(lambda fs, path: fs.create(path, True), file)
         try:
             stream.write(text.encode())

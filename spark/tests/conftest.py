@@ -17,6 +17,7 @@ SUBMIT_OPTIONS = [
     "--master", "local[2]",
     "--driver-class-path", f"{STATE / 'jars'}/*",
     "--conf", "spark.ui.enabled=false",
+    "--conf", "spark.ui.showConsoleProgress=false",
     "--conf", "spark.hadoop.fs.s3.impl=org.apache.hadoop.fs.s3a.S3AFileSystem",
     "--conf", "spark.hadoop.fs.s3a.path.style.access=true",
 ]  # fmt: skip

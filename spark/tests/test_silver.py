@@ -119,7 +119,7 @@ def test_a_changed_contract_writes_the_table_again_and_ignores_what_it_lacks(bro
     assert table(lake).columns == ["id", "at", "zip", "price", "score", "device", "at_month"]
 
 
-def test_dms_s3_02_a_table_without_a_folder_becomes_an_empty_table(bronze, lake):
+def test_DMS_S3_02_a_table_without_a_folder_becomes_an_empty_table(bronze, lake):
     contracts = {name: replace(visits(), table=name) for name in ("empty", "full")}
     bronze.write("full", [visit()])
     run(lake, str(bronze.folder), contracts)
