@@ -8,7 +8,7 @@ calendar_bounds as (
     select
         cast({{ dbt.date_trunc('year', 'min(purchased_at)') }} as date) as first_day,
         cast({{ dbt.dateadd(
-            'year', 1, dbt.date_trunc('year', 'greatest(max(delivered_at), max(estimated_delivery_date))')
+            'year', 1, dbt.date_trunc('year', 'greatest(cast(max(delivered_at) as date), max(estimated_delivery_date))')
         ) }} as date) as day_after_last
     from orders
 ),
