@@ -175,7 +175,7 @@ def retrieve(ivy_file: Path, target: Path, pattern: str, configuration: str = "d
 
 
 def java() -> str:
-    """The ``java`` of a Java 17 or 21: ``JAVA_HOME``'s, or the one on ``PATH``. Raises InstallError if there is none."""
+    """The ``java`` of a Java 17 or 21: ``JAVA_HOME``'s, or the one on ``PATH``. Raises InstallError if none."""
     candidates = [Path(os.environ["JAVA_HOME"]) / "bin" / "java"] if os.environ.get("JAVA_HOME") else []
     candidates += [shutil.which("java")]
     for candidate in filter(None, candidates):

@@ -11,7 +11,7 @@ from groundwork.settings import Settings, UserError
 
 DAG = "olist_pipeline"
 LOADING = "bronze.wait_for_full_load"
-FINISHED = {"success", "failed", "upstream_failed", "skipped", "removed"}
+FINISHED = {"success", "failed", "upstream_failed", "skipped"}
 MARKS = {
     "success": "[green]✓[/green]",
     "failed": "[red]✗[/red]",
@@ -59,7 +59,7 @@ def wait_for_dag(airflow: Airflow, timeout: float = 120) -> None:
                 raise UserError(f"{errors[0]['filename']} cannot be imported:\n{errors[0]['stack_trace']}") from None
             if time.monotonic() > deadline:
                 raise UserError(
-                    f"Airflow did not find the DAG {DAG} in {timeout:.0f} s: see `groundwork logs airflow-dag-processor`"
+                    f"Airflow did not find {DAG} in {timeout:.0f} s: see `make logs S=airflow-dag_processor`"
                 ) from None
         time.sleep(0.5)
 
@@ -73,6 +73,8 @@ class Follower:
 
     def look(self, tasks: list[Task]) -> None:
         for task in sorted(tasks, key=lambda t: t.ended or t.started or datetime.max.replace(tzinfo=UTC)):
+            if task.state == "removed":  # of an earlier version of the DAG
+                continue
             if task.state != self.states.get(task.id):
                 show(task)
             elif task.id == LOADING and task.state in ("running", "up_for_reschedule", "deferred"):
