@@ -31,7 +31,7 @@ def invalid(message: str) -> CommonServiceException:
 def required(request: dict, *names: str) -> None:
     """Raise InvalidInputException, in AWS's words, for the first member that is absent or empty."""
     for name in names:
-        if request.get(name) in (None, ""):
+        if request.get(name) in (None, "", []):
             member = name[0].lower() + name[1:]
             raise invalid(
                 f"1 validation error detected: Value null at '{member}' failed to satisfy constraint: "

@@ -25,12 +25,18 @@ from groundwork_aws.glue.writing import CatalogWriter, Log, Outcome, Policies
 
 @dataclass(frozen=True)
 class Found:
-    """A table to be written: ``entry`` and ``partitions`` make its inputs once its name is known."""
+    """A table to be written: its TableInput, still without a name, and its PartitionInputs."""
 
-    location: str
-    base_name: str
-    entry: Callable[[str], dict]
-    partitions: Callable[[dict], list[dict]] = lambda table_input: []
+    table: dict
+    partitions: list[dict] = field(default_factory=list)
+
+    @property
+    def location(self) -> str:
+        return self.table["StorageDescriptor"]["Location"]
+
+    @property
+    def folder(self) -> str:
+        return self.location.rstrip("/").rpartition("/")[2]
 
 
 @dataclass
@@ -53,18 +59,24 @@ class Stopped(Exception):
 def crawl(crawler: dict, run_id: str, s3, glue, log: Log, stopped: Callable[[], bool]) -> Outcome:
     """Crawl all targets. Raises Stopped."""
     surveys = []
-    for survey in survey_targets(crawler, run_id, s3, stopped):
+    for survey in Surveyor(crawler, run_id, s3, stopped).surveys():
         if stopped():
             raise Stopped
         surveys.append(survey)
+    outcome = Outcome(errors=[error for survey in surveys for error in survey.errors])
     database = crawler["DatabaseName"]
     log("BENCHMARK", f"Classification complete, writing results to database {database}")
     log("INFO", f"Crawler configured with SchemaChangePolicy {json.dumps(crawler['SchemaChangePolicy'])}.")
-    outcome = Outcome(errors=[error for survey in surveys for error in survey.errors])
     for error in outcome.errors:
         log("ERROR", error)
     ensure_database(glue, database, log)
     writer = CatalogWriter(glue, database, crawler["Name"], policies_of(crawler), outcome, log)
+    write(surveys, writer, crawler.get("TablePrefix", ""), log, stopped)
+    log("BENCHMARK", "Finished writing to Catalog")
+    return outcome
+
+
+def write(surveys: list[Survey], writer: CatalogWriter, prefix: str, log: Log, stopped: Callable[[], bool]) -> None:
     for survey in surveys:
         for found in survey.found:
             if stopped():
@@ -72,63 +84,54 @@ def crawl(crawler: dict, run_id: str, s3, glue, log: Log, stopped: Callable[[], 
             if survey.spoils(found.location):
                 log("WARN", f"Left {found.location} as it was because of a file that cannot be read")
                 continue
-            name = writer.name_for(table_name(crawler.get("TablePrefix", ""), found.base_name), found.location)
-            table_input = found.entry(name)
-            writer.write(table_input, found.partitions(table_input))
+            name = writer.name_for(table_name(prefix, found.folder), found.location)
+            writer.write({**found.table, "Name": name}, found.partitions)
     for survey in surveys:
         writer.remove_vanished(survey.location.uri, survey.spoils)
-    log("BENCHMARK", "Finished writing to Catalog")
-    return outcome
 
 
-def survey_targets(crawler: dict, run_id: str, s3, stopped: Callable[[], bool]) -> Iterator[Survey]:
-    for target in crawler["Targets"].get("S3Targets", []):
-        yield guarded(Location.of(target["Path"]), lambda at, t=target: survey_s3(crawler, t, at, run_id, s3, stopped))
-    for target in crawler["Targets"].get("DeltaTargets", []):
-        for path in target["DeltaTables"]:
-            yield guarded(Location.of(path), lambda at: survey_delta(crawler, at, s3))
+@dataclass(frozen=True)
+class Surveyor:
+    """Looks at a crawler's targets, one by one."""
 
+    crawler: dict
+    run_id: str
+    s3: object
+    stopped: Callable[[], bool]
 
-def guarded(location: Location, survey: Callable[[Location], Survey]) -> Survey:
-    """The survey; a target that cannot be surveyed is unreadable as a whole."""
-    try:
-        return survey(location)
-    except ClientError as error:
-        details = error.response["Error"]
-        reason = f"{location.uri} cannot be listed: {details['Message']} ({details['Code']})"
-    except (BadLog, NoHiveType) as error:
-        reason = str(error) if location.uri in str(error) else f"{location.uri}: {error}"
-    return Survey(location, unreadable=[location.uri], errors=[reason])
+    def surveys(self) -> Iterator[Survey]:
+        targets = self.crawler["Targets"]
+        for target in targets.get("S3Targets", []):
+            yield self.guarded(Location.of(target["Path"]), self.survey_s3, target)
+        for target in targets.get("DeltaTargets", []):
+            for path in target["DeltaTables"]:
+                yield self.guarded(Location.of(path), self.survey_delta, target)
 
+    def guarded(self, location: Location, survey: Callable[[Location, dict], Survey], target: dict) -> Survey:
+        """The survey; a target that cannot be surveyed is unreadable as a whole."""
+        try:
+            return survey(location, target)
+        except ClientError as error:
+            details = error.response["Error"]
+            reason = f"{location.uri} cannot be listed: {details['Message']} ({details['Code']})"
+        except (BadLog, NoHiveType) as error:
+            reason = str(error) if location.uri in str(error) else f"{location.uri}: {error}"
+        return Survey(location, unreadable=[location.uri], errors=[reason])
 
-def survey_s3(crawler: dict, target: dict, location: Location, run_id: str, s3, stopped: Callable[[], bool]) -> Survey:
-    objects = data_objects(s3, location, target.get("Exclusions", []))
-    files, problems = read_sample(s3, objects, target.get("SampleSize"), stopped)
-    configuration = configuration_of(crawler)
-    indexed = bool(configuration.get("CreatePartitionIndex"))
-    inherit = policies_of(crawler).inherit
-    survey = Survey(location, unreadable=[p.uri for p in problems], errors=[str(p) for p in problems])
-    for table in tables_in(files, location.prefix, grouping_of(configuration)):
-        survey.found.append(
-            Found(
-                location=f"s3://{location.bucket}/{table.root}",
-                base_name=table.root.rstrip("/").rpartition("/")[2] or location.bucket,
-                entry=lambda name, t=table: entries.parquet_table(
-                    name, location.bucket, t, crawler["Name"], run_id, indexed
-                ),
-                partitions=lambda entry, t=table: entries.parquet_partitions(location.bucket, t, entry, inherit),
-            )
-        )
-    return survey
+    def survey_s3(self, location: Location, target: dict) -> Survey:
+        objects = data_objects(self.s3, location, target.get("Exclusions", []))
+        files, problems = read_sample(self.s3, objects, target.get("SampleSize"), self.stopped)
+        configuration = configuration_of(self.crawler)
+        indexed, inherit = bool(configuration.get("CreatePartitionIndex")), policies_of(self.crawler).inherit
+        survey = Survey(location, unreadable=[p.uri for p in problems], errors=[str(p) for p in problems])
+        for table in tables_in(files, location.prefix, grouping_of(configuration)):
+            entry = entries.parquet_table(location.bucket, table, self.crawler["Name"], self.run_id, indexed)
+            survey.found.append(Found(entry, entries.parquet_partitions(location.bucket, table, entry, inherit)))
+        return survey
 
-
-def survey_delta(crawler: dict, location: Location, s3) -> Survey:
-    table = read_table(s3, location)
-    if table is None:
-        return Survey(location)
-    entry = entries.delta_table("", table, crawler["Name"])
-    base_name = location.prefix.rstrip("/").rpartition("/")[2] or location.bucket
-    return Survey(location, [Found(location.uri, base_name, lambda name: {**entry, "Name": name})])
+    def survey_delta(self, location: Location, target: dict) -> Survey:
+        table = read_table(self.s3, location)
+        return Survey(location, [Found(entries.delta_table(table, self.crawler["Name"]))] if table else [])
 
 
 def read_sample(

@@ -14,7 +14,7 @@ from localstack.aws.connect import connect_to
 
 from groundwork_aws.glue.api import LOCK, already_exists, invalid, not_found, page, refused, store_of
 from groundwork_aws.glue.catalog import arn, now
-from groundwork_aws.glue.definitions import DEFAULTS, check_definition, check_role, short_role
+from groundwork_aws.glue.definitions import check_definition, check_role, short_role, with_defaults
 from groundwork_aws.glue.models import Crawler, GlueStore
 from groundwork_aws.glue.runs import begin, execute
 from groundwork_aws.glue.schedule import InvalidSchedule, Schedule, Timetable
@@ -36,7 +36,8 @@ class Crawlers:
         store, name = store_of(context), request["Name"]
         created = now()
         given = {field: request[field] for field in FIELDS if field in request}
-        definition = {"Name": name, **DEFAULTS, **given, "CreationTime": created, "LastUpdated": created, "Version": 1}
+        fixed = {"Name": name, "CreationTime": created, "LastUpdated": created, "Version": 1}
+        definition = with_defaults({**given, **fixed})
         self.check(context, definition, request)
         schedule = parsed(request.get("Schedule"))
         with LOCK:
@@ -57,7 +58,7 @@ class Crawlers:
             crawler = find_crawler(store, name)
             check_idle(crawler)
             changes = {field: request[field] for field in FIELDS if field in request}
-            definition = {**crawler.definition, **changes}
+            definition = with_defaults({**crawler.definition, **changes})
             self.check(context, definition, request)
             definition |= {"LastUpdated": now(), "Version": definition["Version"] + 1}
             crawler.definition = {**definition, "Role": short_role(definition["Role"])}
@@ -246,7 +247,7 @@ def metrics(crawler: Crawler) -> dict:
         "StillEstimating": crawler.state == "RUNNING" and not finished,
         "LastRuntimeSeconds": finished[-1] if finished else 0.0,
         "MedianRuntimeSeconds": typical,
-        "TablesCreated": len(last.tables["created"]) if last else 0,
-        "TablesUpdated": len(last.tables["updated"]) if last else 0,
-        "TablesDeleted": len(last.tables["deleted"]) if last else 0,
+        "TablesCreated": len(last.outcome.created) if last else 0,
+        "TablesUpdated": len(last.outcome.updated) if last else 0,
+        "TablesDeleted": len(last.outcome.deleted) if last else 0,
     }

@@ -32,6 +32,12 @@ CONFIGURATION = {
 CANNOT_ASSUME = "Service is unable to assume provided role. Please verify role's TrustPolicy."
 
 
+def with_defaults(definition: dict) -> dict:
+    """The definition with what it leaves out, also where it gives only a part of the schema change policy."""
+    policy = DEFAULTS["SchemaChangePolicy"] | definition.get("SchemaChangePolicy", {})
+    return {**DEFAULTS, **definition, "SchemaChangePolicy": policy}
+
+
 def check_definition(definition: dict) -> None:
     """Raise InvalidInputException, or EntityNotFoundException for a classifier, which cannot exist here."""
     required(definition, "Name", "Role", "DatabaseName", "Targets")
@@ -41,7 +47,6 @@ def check_definition(definition: dict) -> None:
         raise not_found(f"Classifier {classifier} not found: custom classifiers are not supported by this Glue")
     if definition["LineageConfiguration"].get("CrawlerLineageSettings", "DISABLE") != "DISABLE":
         raise invalid("CrawlerLineageSettings ENABLE is not supported by this Glue: leave it out")
-    definition["SchemaChangePolicy"] = DEFAULTS["SchemaChangePolicy"] | definition["SchemaChangePolicy"]
     check_policies(definition["SchemaChangePolicy"], definition["RecrawlPolicy"])
     check_targets(definition["Targets"])
     check_configuration(definition.get("Configuration"))

@@ -1,4 +1,4 @@
-"""Catalog entries as a crawler writes them: TableInput and PartitionInput.
+"""Catalog entries as a crawler writes them: TableInput, but for the Name, and PartitionInput.
 
 https://docs.aws.amazon.com/glue/latest/dg/table-properties-crawler.html
 """
@@ -25,7 +25,7 @@ DELTA_SERDE = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
 VERSIONS = {"CrawlerSchemaDeserializerVersion": "1.0", "CrawlerSchemaSerializerVersion": "1.0"}
 
 
-def parquet_table(name: str, bucket: str, table: Table, crawler: str, run_id: str, indexed: bool) -> dict:
+def parquet_table(bucket: str, table: Table, crawler: str, run_id: str, indexed: bool) -> dict:
     parameters = {
         **statistics(table.files),
         **VERSIONS,
@@ -37,7 +37,6 @@ def parquet_table(name: str, bucket: str, table: Table, crawler: str, run_id: st
     # the files that Spark writes into partition folders lack the keys' columns; others may repeat them
     columns = {name: kind for name, kind in table.columns.items() if name not in table.partition_keys}
     return {
-        "Name": name,
         "Owner": "owner",
         "TableType": "EXTERNAL_TABLE",
         "Retention": 0,
@@ -65,7 +64,7 @@ def partition(bucket: str, table: Table, leaf: Leaf, table_input: dict, inherit:
     }
 
 
-def delta_table(name: str, table: DeltaTable, crawler: str) -> dict:
+def delta_table(table: DeltaTable, crawler: str) -> dict:
     fields = {field["name"]: from_spark(field["type"]) for field in json.loads(table.schema)["fields"]}
     parameters = {
         **VERSIONS,
@@ -84,7 +83,6 @@ def delta_table(name: str, table: DeltaTable, crawler: str) -> dict:
     keys = [{"Name": name.lower(), "Type": fields[name]} for name in table.partition_columns]
     path = {"path": table.location.uri}
     return {
-        "Name": name,
         "Owner": "owner",
         "TableType": "EXTERNAL_TABLE",
         "Retention": 0,

@@ -8,6 +8,8 @@ from threading import Event
 from localstack.services.stores import AccountRegionBundle, BaseStore, LocalAttribute
 from localstack.utils.tagging import Tags
 
+from groundwork_aws.glue.writing import Outcome
+
 
 @dataclass
 class CatalogTable:
@@ -24,7 +26,7 @@ class CatalogTable:
 
 @dataclass
 class Crawl:
-    """One run of a crawler. ``tables``: names by what became of them, as the engine's Outcome has them."""
+    """One run of a crawler."""
 
     id: str
     crawler: str
@@ -33,9 +35,7 @@ class Crawl:
     ended: datetime | None = None
     status: str = "RUNNING"
     error: str | None = None
-    tables: dict[str, list[str]] = field(
-        default_factory=lambda: {"created": [], "updated": [], "deleted": [], "deprecated": [], "errors": []}
-    )
+    outcome: Outcome = field(default_factory=Outcome)
 
     def finish(self, status: str, error: str | None, ended: datetime) -> None:
         self.status, self.error, self.ended = status, error, ended
@@ -61,8 +61,9 @@ class Crawl:
         return {**always, **self.where_logged(), **done, **error}
 
     def summary(self) -> str:
-        kinds = {"ADD": "created", "UPDATE": "updated", "DELETE": "deleted", "DEPRECATE": "deprecated"}
-        tables = {kind: {"Details": {"names": self.tables[name]}} for kind, name in kinds.items() if self.tables[name]}
+        done = self.outcome
+        kinds = {"ADD": done.created, "UPDATE": done.updated, "DELETE": done.deleted, "DEPRECATE": done.deprecated}
+        tables = {kind: {"Details": {"names": names}} for kind, names in kinds.items() if names}
         return json.dumps({"TABLE": tables})
 
 

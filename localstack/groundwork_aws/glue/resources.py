@@ -1,6 +1,7 @@
 """Glue's CloudFormation types."""
 
 from groundwork_aws.cloudformation.resource import Resource, plugin
+from groundwork_aws.glue.definitions import DEFAULTS
 
 
 class Database(Resource):
@@ -62,9 +63,9 @@ EMPTY = {
     "Classifiers": [],
     "Configuration": "",
     "Description": "",
-    "RecrawlPolicy": {"RecrawlBehavior": "CRAWL_EVERYTHING"},
+    "RecrawlPolicy": DEFAULTS["RecrawlPolicy"],
     "Schedule": "",
-    "SchemaChangePolicy": {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "DEPRECATE_IN_DATABASE"},
+    "SchemaChangePolicy": DEFAULTS["SchemaChangePolicy"],
     "TablePrefix": "",
 }
 

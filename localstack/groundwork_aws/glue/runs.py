@@ -7,7 +7,6 @@ READY sees this crawl's result.
 import logging
 import time
 from contextlib import suppress
-from dataclasses import asdict
 from uuid import uuid4
 
 from groundwork_aws.glue.catalog import now
@@ -34,10 +33,9 @@ def execute(clients, crawler: Crawler, record: Crawl) -> None:
     status, error = "SUCCEEDED", None
     try:
         stopped = crawler.stop_requested.is_set
-        outcome = crawl(crawler.definition, record.id, clients.s3, clients.glue, log, stopped)
-        record.tables = asdict(outcome)
-        if outcome.errors:
-            status, error = "FAILED", "\n".join(outcome.errors)
+        record.outcome = crawl(crawler.definition, record.id, clients.s3, clients.glue, log, stopped)
+        if record.outcome.errors:
+            status, error = "FAILED", "\n".join(record.outcome.errors)
     except Stopped:
         status = "CANCELLED"
         log("INFO", "The crawl was stopped")
