@@ -10,6 +10,7 @@ import sqlglot
 from sqlglot import exp, tokens
 from sqlglot.dialects import Trino
 
+from groundwork_aws.athena.coercion import Probe, settle
 from groundwork_aws.athena.errors import SyntaxRefused, failed
 from groundwork_aws.athena.functions import DUCKDB_NAMES, JODA_FORMATS, MYSQL_FORMATS
 
@@ -18,6 +19,11 @@ class Athena(Trino):
     class Parser(Trino.Parser):
         # every call keeps its name, so that it is our table that says what it means
         FUNCTIONS = {}
+        # and only these have a syntax of their own in Trino: floor, ceil, chr, max_by, … are calls like any other
+        FUNCTION_PARSERS = {
+            name: Trino.Parser.FUNCTION_PARSERS[name]
+            for name in ("CAST", "TRY_CAST", "EXTRACT", "POSITION", "SUBSTRING", "TRIM")
+        }
 
 
 # What sqlglot parses in any dialect and Trino does not.
@@ -32,7 +38,7 @@ BRACKETABLE = {
     tokens.TokenType.ARRAY,
 }  # fmt: skip
 
-# The whole of Trino's grammar as sqlglot names it; a node of another class is somebody else's syntax.
+# Trino's grammar as sqlglot names it; a node of another class is somebody else's syntax.
 GRAMMAR = (
     exp.Select, exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit,
     exp.Offset, exp.Fetch, exp.Subquery, exp.Union, exp.Intersect, exp.Except, exp.With, exp.CTE,
@@ -115,14 +121,14 @@ def check_tokens(sql: str) -> None:
 def check_grammar(tree: exp.Expression, sql: str) -> None:
     for node in tree.walk():
         foreign = not isinstance(node, GRAMMAR)
-        if isinstance(node, exp.Star):
+        if isinstance(node, exp.Select):
+            foreign = not node.expressions
+        elif isinstance(node, exp.Star):
             foreign = any(node.args.get(a) for a in ("except_", "except", "replace", "rename"))
         elif isinstance(node, exp.Distinct):
             foreign = node.args.get("on") is not None
         elif isinstance(node, exp.Table):
-            foreign = isinstance(node.this, exp.Func) or any(
-                node.args.get(a) for a in ("version", "when", "pivots", "hints")
-            )
+            foreign = isinstance(node.this, exp.Func) or any(node.args.get(a) for a in ("when", "pivots", "hints"))
         if foreign:
             start = next((n.meta["start"] for n in node.walk() if "start" in n.meta), 0)
             raise mismatched(sql, start, node.sql(dialect=Athena)[:60])
@@ -144,6 +150,11 @@ def locate(tree: exp.Expression, sql: str, name: str) -> tuple[tuple[int, int] |
         if any(part.name.lower() == name.lower() for part in column.parts) and "start" in first.meta:
             return position(sql, first.meta["start"]), ".".join(p.name for p in column.parts).lower()
     return None, name
+
+
+def place_of(node: exp.Expression, sql: str) -> tuple[int, int] | None:
+    starts = [n.meta["start"] for n in node.walk() if "start" in n.meta]
+    return position(sql, min(starts)) if starts else None
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
@@ -181,10 +192,10 @@ def visible_ctes(node: exp.Expression) -> set[str]:
 # --- translation -----------------------------------------------------------------------------------------------------
 
 
-def to_duckdb(tree: exp.Query, sql: str, relations: dict[int, str]) -> str:
+def to_duckdb(tree: exp.Query, sql: str, relations: dict[int, str], probe: Probe) -> str:
     """The query in DuckDB's dialect. ``relations`` has, by ``id()`` of a table's node, the relation to read instead.
 
-    Raises QueryFailed where a function is called that is not there.
+    Raises QueryFailed where a function is called that is not there, or types are combined that Trino does not combine.
     """
     for node in list(tree.find_all(exp.Table)):
         if id(node) in relations:
@@ -201,8 +212,9 @@ def to_duckdb(tree: exp.Query, sql: str, relations: dict[int, str]) -> str:
     # innermost calls first, so that a rewrite sees its arguments as they will be
     for node in reversed(list(tree.find_all(exp.Anonymous))):
         translate_call(node, sql)
-    for node in list(tree.find_all(exp.Cast, exp.Div)):
-        node_rewrites[type(node)](node)
+    for node in list(tree.find_all(exp.Cast)):
+        rewrite_cast(node)
+    settle(tree, probe, lambda node: place_of(node, sql))
     return tree.sql(dialect="duckdb")
 
 
@@ -255,7 +267,7 @@ def rewrite_greatest(name: str) -> Callable:
 
 
 def rewrite_from_base(arguments: list) -> exp.Expression | None:
-    """``from_base(substr(to_hex(md5(to_utf8(x))), 1, 8), 16)``, the usual checksum, becomes one cast of DuckDB's own hex."""
+    """``from_base(substr(to_hex(md5(to_utf8(x))), 1, 8), 16)``, the usual checksum, casts DuckDB's own hex."""
     value, radix = arguments
     prefixes = {"16": "0x", "10": "", "2": "0b"}
     if radix.name not in prefixes:
@@ -347,17 +359,7 @@ def rewrite_date_add(arguments: list) -> exp.Expression | None:
         "year",
     ):
         return None
-    step = call(f"to_{name.lower()}s", count)
-    moved = exp.Paren(this=exp.Add(this=value, expression=step))
-    return exp.Cast(this=moved, to=exp.DataType.build("date")) if is_date(value) else moved
-
-
-def is_date(node: exp.Expression) -> bool:
-    return (
-        isinstance(node, exp.CurrentDate)
-        or (isinstance(node, exp.Cast) and node.to.is_type("date"))
-        or is_call(node, "trino_date")
-    )
+    return exp.Paren(this=exp.Add(this=value, expression=call(f"to_{name.lower()}s", count)))
 
 
 def rewrite_regexp_replace(arguments: list) -> exp.Expression | None:
@@ -404,13 +406,3 @@ def rewrite_cast(node: exp.Cast) -> None:
         node.replace(call("left", text, length[0].this) if length else text)
     elif kind in (exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPTZ, exp.DataType.Type.TIME):
         node.to.set("expressions", None)
-
-
-def rewrite_division(node: exp.Div) -> None:
-    divisor = node.expression
-    if isinstance(divisor, exp.Literal) and float(divisor.this or 0) != 0:
-        return
-    node.replace(call("trino_divide", node.this, divisor))
-
-
-node_rewrites = {exp.Cast: rewrite_cast, exp.TryCast: rewrite_cast, exp.Div: rewrite_division}

@@ -68,6 +68,7 @@ class Target:
     shape: Callable[[list[str], list], list[str]]
     compression: str = "GZIP"
     with_data: bool = True
+    kms_key: str | None = None
 
     def destination(self) -> str:
         compression = "UNCOMPRESSED" if self.compression.upper() == "NONE" else self.compression
@@ -103,16 +104,21 @@ class Engine:
         )  # fmt: skip
         for name in EXTENSIONS:
             database.execute(f"LOAD '{extension_file(name)}'")
-        database.execute(
-            f"CREATE SECRET (TYPE s3, KEY_ID '{access_key}', SECRET 'test', REGION '{region}', ENDPOINT '{endpoint}',"
-            " URL_STYLE 'path', USE_SSL false)"
+        self.s3_options = (
+            f"TYPE s3, KEY_ID '{access_key}', SECRET 'test', REGION '{region}', ENDPOINT '{endpoint}',"
+            " URL_STYLE 'path', USE_SSL false"
         )
+        database.execute(f"CREATE SECRET ({self.s3_options})")
+        database.execute("SET integer_division = true")  # a macro's ``/`` is settled when it is made
         for macro in MACROS:
             database.execute(macro)
-        database.execute("SET TimeZone = 'UTC'; SET integer_division = true; SET s3_uploader_max_filesize = '50GB'")
+        database.execute("SET s3_uploader_max_filesize = '50GB'")
+        # Parquet files whose footers agree with a table: (URI, ETag, the table's columns)
+        self.checked: set[tuple] = set()
         self.connections: queue.LifoQueue = queue.LifoQueue()
         for _ in range(workers):
             connection = database.cursor()
+            connection.execute("SET TimeZone = 'UTC'; SET integer_division = true")
             connection.execute("SET enable_profiling = 'no_output'; SET profiling_coverage = 'ALL'")
             self.connections.put(connection)
         database.execute("SET disabled_filesystems = 'LocalFileSystem'; SET lock_configuration = true")
@@ -131,12 +137,16 @@ class Engine:
             run.connection = None
             self.connections.put(connection)
 
-    def select(self, sql: str, database: str, catalog: Catalog, s3, target: str, run: Run) -> Outcome:
+    def select(
+        self, sql: str, database: str, catalog: Catalog, s3, target: str, run: Run, kms_key: str | None = None
+    ) -> Outcome:
         """Run a query and write its rows to ``target``. Raises QueryFailed or Cancelled; then nothing is written."""
         with self.bound(sql, database, catalog, s3, run) as (connection, query, relation):
             text_query, columns = results.printed(query, relation.columns, relation.types)
-            rows = connection.execute(results.csv_copy(text_query, columns, target)).fetchone()[0] - 1
-            return Outcome(columns, rows, bytes_read(connection))
+            with self.encrypted(connection, target, kms_key):
+                rows = connection.execute(results.csv_copy(text_query, columns, target)).fetchone()[0] - 1
+                scanned = bytes_read(connection)
+            return Outcome(columns, rows, scanned)
 
     def columns(self, sql: str, database: str, catalog: Catalog, s3, run: Run) -> list[tuple[str, object]]:
         """A query's columns and their types in DuckDB, without running it."""
@@ -156,8 +166,24 @@ class Engine:
             places = ", ".join(f"c{i}" for i in range(len(columns)))
             limit = "" if target.with_data else " LIMIT 0"
             copy = f"COPY (SELECT {selected} FROM ({query}) AS q({places}){limit}) TO {target.destination()}"
-            rows, files = connection.execute(copy).fetchone()
-            return Written(rows, files, bytes_read(connection), columns)
+            with self.encrypted(connection, target.folder, target.kms_key):
+                rows, files = connection.execute(copy).fetchone()
+                scanned = bytes_read(connection)
+            return Written(rows, files, scanned, columns)
+
+    @contextmanager
+    def encrypted(self, connection: duckdb.DuckDBPyConnection, target: str, kms_key: str | None) -> Iterator[None]:
+        """What is written under ``target`` is encrypted with this key; without one, as the bucket says."""
+        if kms_key is None:
+            yield
+            return
+        name = relations.quoted(target)
+        scope, key = relations.literal(target), relations.literal(kms_key)
+        connection.execute(f"CREATE TEMPORARY SECRET {name} ({self.s3_options}, SCOPE {scope}, KMS_KEY_ID {key})")
+        try:
+            yield
+        finally:
+            connection.execute(f"DROP TEMPORARY SECRET {name}")
 
     @contextmanager
     def bound(self, sql: str, database: str, catalog: Catalog, s3, run: Run) -> Iterator[tuple]:
@@ -178,18 +204,26 @@ class Engine:
                 table = catalog.table(name.database, name.table, name.position)
                 definitions[key] = self.definition(table, catalog, s3, connection)
             names[id(node)] = key
-        body = dialect.to_duckdb(tree, sql, names)
+        empty = [f"{relations.quoted(k)} AS (SELECT * FROM {v.stub})" for k, v in definitions.items()]
+
+        def probe(query: str) -> list:
+            ctes, _, select = query.partition("|")
+            before = ", ".join([*empty, *filter(None, [ctes])])
+            return connection.sql(f"WITH {before} {select}" if before else select).types
+
+        body = dialect.to_duckdb(tree, sql, names, probe)
         if not definitions:
             return body
-        tables = ",\n".join(f"{relations.quoted(k)} AS NOT MATERIALIZED ({v})" for k, v in definitions.items())
+        tables = ",\n".join(f"{relations.quoted(k)} AS NOT MATERIALIZED ({v.sql})" for k, v in definitions.items())
         return f"WITH {tables}\nSELECT * FROM ({body})"
 
-    def definition(self, table, catalog: Catalog, s3, connection) -> str:
+    def definition(self, table, catalog: Catalog, s3, connection) -> relations.Relation:
         if table.view is None:
-            return relations.relation(table, catalog, s3, connection)
-        return self.translate(
-            dialect.parse(table.view.sql), table.view.sql, table.view.database, catalog, s3, connection
-        )
+            return relations.relation(table, catalog, s3, connection, self.checked)
+        view = table.view
+        query = self.translate(dialect.parse(view.sql), view.sql, view.database, catalog, s3, connection)
+        found = connection.sql(query)
+        return relations.Relation(query, list(zip(found.columns, map(str, found.types), strict=True)))
 
 
 @contextmanager

@@ -82,7 +82,8 @@ RULES = [
     (r"[Nn]o magic bytes found at end of file '([^']+)'", bad_file),
     (r"file '([^']+)' too small to be a Parquet file", bad_file),
     (r"column \"([^\"]+)\" must appear in the GROUP BY", lambda m, locate: failed(
-        "EXPRESSION_NOT_AGGREGATE", f"'{m[1]}' must be an aggregate expression or appear in GROUP BY clause", locate(m[1])[0])),
+        "EXPRESSION_NOT_AGGREGATE", f"'{m[1]}' must be an aggregate expression or appear in GROUP BY clause",
+        locate(m[1])[0])),
 ]  # fmt: skip
 
 CODES = {

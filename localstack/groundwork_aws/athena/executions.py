@@ -65,10 +65,7 @@ def result_configuration(group: dict, request: dict, s3) -> dict:
     """Where the results go. An enforced workgroup's settings replace the client's without an error."""
     own = group["Configuration"].get("ResultConfiguration") or {}
     asked = request.get("ResultConfiguration") or {}
-    if group["Configuration"].get("EnforceWorkGroupConfiguration"):
-        chosen = dict(own)
-    else:
-        chosen = {**own, **asked}
+    chosen = dict(own) if group["Configuration"].get("EnforceWorkGroupConfiguration") else {**own, **asked}
     check_result_configuration(chosen)
     if not chosen.get("OutputLocation"):
         raise InvalidRequestException(
@@ -148,7 +145,8 @@ def run(execution: Execution, statement: Statement, clients, engine: Engine) -> 
 def run_select(execution: Execution, statement: Statement, clients, engine: Engine) -> int:
     target = execution.description["ResultConfiguration"]["OutputLocation"]
     catalog = Catalog(clients.glue)
-    outcome = engine.select(statement.sql, execution.database, catalog, clients.s3, target, execution.run)
+    key = encryption(execution).get("SSEKMSKeyId")
+    outcome = engine.select(statement.sql, execution.database, catalog, clients.s3, target, execution.run, key)
     bucket, key = split(target)
     if execution.cutoff is not None and outcome.bytes_scanned > execution.cutoff:
         clients.s3.delete_object(Bucket=bucket, Key=key)
@@ -164,7 +162,7 @@ def run_write(execution: Execution, statement: Statement, clients, engine: Engin
     written = writes.execute(
         writes.Write(
             statement, execution.database, Catalog(clients.glue), clients.s3, engine, execution.run,
-            location.rpartition("/")[0], execution.id,
+            location.rpartition("/")[0], execution.id, encryption(execution).get("SSEKMSKeyId"),
         )
     )  # fmt: skip
     execution.update_count = written.rows
@@ -224,7 +222,7 @@ def statistics(queued: float, worked: float, scanned: int) -> dict:
 
 
 def current_page(execution: Execution, request: dict, account: str, region: str) -> dict:
-    """The rows of GetQueryResults, read from the result in S3; NextToken is the place in it where the next page begins."""
+    """GetQueryResults' answer, out of the result in S3; NextToken is the place in it where the next page begins."""
     s3 = connect_to(aws_access_key_id=account, region_name=region).s3
     limit = request.get("MaxResults") or 1000
     token = request.get("NextToken") or "0"

@@ -114,11 +114,11 @@ MACROS = (
     "create macro trino_sha1(x) as unhex(sha1(x))",
     "create macro trino_sha256(x) as unhex(sha256(x))",
     "create macro trino_second(x) as second(x)",
-    # DuckDB answers NULL where Trino fails; for doubles Trino answers infinity
-    """create macro trino_divide(a, b) as case
-        when typeof(b) in ('DOUBLE', 'FLOAT') or typeof(a) in ('DOUBLE', 'FLOAT')
-        then if(b = 0, if(a = 0, 'nan'::double, if(a > 0, 'inf'::double, '-inf'::double)), a / b)
-        else if(b = 0, error('Division by zero'), a / b) end""",
+    # DuckDB answers NULL where Trino fails or, for doubles, answers infinity
+    "create macro trino_divide(a, b) as case when b = 0 then error('Division by zero') else a / b end",
+    """create macro trino_divide_double(a, b) as
+        case when b = 0 then case when a > 0 then 'inf'::double when a < 0 then '-inf'::double
+            when a is not null then 'nan'::double end else a / b end""",
     """create macro trino_split_part(s, d, i) as
         case when i <= len(string_split(s, d)) then split_part(s, d, i) when s is null then null end""",
     "create macro trino_to_base(n, r) as lower(to_base(n, r))",

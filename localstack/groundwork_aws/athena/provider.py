@@ -22,7 +22,7 @@ class AthenaProvider(WorkGroups, SavedQueries, DataCatalogs):
 
     @handler("StartQueryExecution", expand=False)
     def start_query_execution(self, context: RequestContext, request: dict) -> dict:
-        """Not honoured: ResultReuseConfiguration (nothing is reused), EngineConfiguration, catalogs but AwsDataCatalog."""
+        """Not honoured: ResultReuseConfiguration (nothing is reused), EngineConfiguration."""
         required(request, "QueryString")
         return {
             "QueryExecutionId": self.executions.start(store_of(context), request, context.account_id, context.region)

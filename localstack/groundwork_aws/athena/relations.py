@@ -1,6 +1,6 @@
 """A catalog's table as a relation that DuckDB reads: Parquet files by their declared columns, or a Delta log."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -9,6 +9,15 @@ import duckdb
 from groundwork_aws.athena.catalog import Catalog, Table
 from groundwork_aws.athena.errors import QueryFailed, failed
 from groundwork_aws.athena.types import duckdb_type
+
+# Which of Parquet's types Athena reads a column of a declared type from
+READABLE = {
+    "BOOLEAN": {"BOOLEAN"}, "TINYINT": {"INT32"}, "SMALLINT": {"INT32"}, "INTEGER": {"INT32"},
+    "BIGINT": {"INT32", "INT64"}, "FLOAT": {"FLOAT"}, "DOUBLE": {"DOUBLE", "FLOAT"}, "DATE": {"INT32"},
+    "VARCHAR": {"BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"}, "BLOB": {"BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"},
+    "TIMESTAMP": {"INT96", "INT64"}, "DECIMAL": {"INT32", "INT64", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"},
+}  # fmt: skip
+PARQUET_NAMES = {"BYTE_ARRAY": "BINARY"}
 
 
 @dataclass(frozen=True)
@@ -20,7 +29,21 @@ class File:
     size: int
 
 
-def relation(table: Table, catalog: Catalog, s3, connection: duckdb.DuckDBPyConnection) -> str:
+@dataclass(frozen=True)
+class Relation:
+    """What reads a table, and its columns with their types in DuckDB."""
+
+    sql: str
+    columns: list[tuple[str, str]]
+
+    @property
+    def stub(self) -> str:
+        """The same columns without rows."""
+        nothing = ", ".join(f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in self.columns)
+        return f"(SELECT {nothing} WHERE false)"
+
+
+def relation(table: Table, catalog: Catalog, s3, connection: duckdb.DuckDBPyConnection, checked: set) -> Relation:
     """The SELECT that reads the whole table. Raises QueryFailed when its data cannot be read at all."""
     if table.is_delta:
         return delta_relation(table, connection)
@@ -29,29 +52,27 @@ def relation(table: Table, catalog: Catalog, s3, connection: duckdb.DuckDBPyConn
             "HIVE_UNSUPPORTED_FORMAT",
             f"{table.database}.{table.name} is neither Parquet nor Delta: this engine reads only those",
         )
-    if not table.partition_keys:
-        return parquet_relation(table, list_files(s3, table.location), ())
-    branches = []
-    for partition in catalog.partitions(table):
-        files = list_files(s3, partition.location)
-        if files:
-            branches.append(parquet_relation(table, files, partition.values))
-    return "\nUNION ALL ".join(branches) or parquet_relation(table, [], tuple("" for _ in table.partition_keys))
-
-
-def parquet_relation(table: Table, files: list[File], values: tuple[str, ...]) -> str:
-    """Columns go by name, as Athena reads Parquet unless told otherwise; one that a file lacks is NULL."""
     try:
         columns = [(name, duckdb_type(kind)) for name, kind in table.columns]
         keys = [(name, duckdb_type(kind)) for name, kind in table.partition_keys]
     except ValueError as error:
         raise failed("HIVE_INVALID_METADATA", f"{table.database}.{table.name}: {error}") from error
-    partition = [
-        f"CAST({partition_value(v)} AS {kind}) AS {quoted(name)}" for (name, kind), v in zip(keys, values, strict=True)
-    ]
-    if not files:
-        nothing = [f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in columns + keys]
-        return f"SELECT {', '.join(nothing)} WHERE false"
+    folders = [(table.location, ())]
+    if table.partition_keys:
+        folders = [(p.location, p.values) for p in catalog.partitions(table)]
+    branches = []
+    for location, values in folders:
+        files = list_files(s3, location)
+        if files:
+            check_files(table, files, checked, connection)
+            branches.append(scan(files, columns, zip(keys, values, strict=True)))
+    empty = Relation("", columns + keys)
+    return Relation("\nUNION ALL ".join(branches) or f"SELECT * FROM {empty.stub}", empty.columns)
+
+
+def scan(files: list[File], columns: list[tuple[str, str]], keys: Iterable) -> str:
+    """Columns go by name, as Athena reads Parquet unless told otherwise; one that a file lacks is NULL."""
+    partition = [f"CAST({partition_value(v)} AS {kind}) AS {quoted(name)}" for (name, kind), v in keys]
     schema = ", ".join(
         f"{literal(name)}: {{name: {literal(name)}, type: {literal(kind)}, default_value: NULL}}"
         for name, kind in columns
@@ -61,22 +82,62 @@ def parquet_relation(table: Table, files: list[File], values: tuple[str, ...]) -
     return f"SELECT {selected} FROM read_parquet([{uris}], schema=MAP {{{schema}}})"
 
 
+def check_files(table: Table, files: list[File], checked: set, connection: duckdb.DuckDBPyConnection) -> None:
+    """Athena does not read a column as another type than the file's, where DuckDB would convert it.
+
+    ``checked`` remembers what was found to be right, so that a file's footer is looked at once.
+    """
+    declared = {name: duckdb_type(kind).partition("(")[0] for name, kind in table.columns}
+    fingerprint = hash(tuple(declared.items()))
+    fresh = {f.uri: (f.uri, f.etag, fingerprint) for f in files if (f.uri, f.etag, fingerprint) not in checked}
+    if not fresh:
+        return
+    uris = ", ".join(literal(uri) for uri in fresh)
+    found = connection.execute(
+        f"SELECT file_name, lower(name), type, coalesce(converted_type, '') || coalesce(logical_type, '') "
+        f"FROM parquet_schema([{uris}]) WHERE num_children IS NULL"
+    ).fetchall()
+    for uri, name, physical, meaning in found:
+        if name in declared and not readable(declared[name], physical, meaning):
+            stored, wanted = PARQUET_NAMES.get(physical, physical), dict(table.columns)[name]
+            raise failed(
+                "HIVE_BAD_DATA",
+                f"Field {name}'s type {stored} in parquet file {uri} is incompatible with type {wanted} "
+                "defined in table schema",
+            )
+    checked.update(fresh.values())
+
+
+def readable(declared: str, physical: str, meaning: str) -> bool:
+    if declared not in READABLE:  # nested: its leaves are the file's
+        return True
+    is_decimal, is_date, is_time = ("DECIMAL" in meaning.upper(), "DATE" in meaning.upper(), "TIME" in meaning.upper())
+    if (declared == "DECIMAL", declared == "DATE") != (is_decimal, is_date):
+        return False
+    if declared == "TIMESTAMP" and not is_time and physical != "INT96":
+        return False
+    return physical in READABLE[declared]
+
+
 def partition_value(value: str) -> str:
     return "NULL" if value == "__HIVE_DEFAULT_PARTITION__" else literal(value)
 
 
-def delta_relation(table: Table, connection: duckdb.DuckDBPyConnection) -> str:
+def delta_relation(table: Table, connection: duckdb.DuckDBPyConnection) -> Relation:
     """The schema is the log's own; Delta's timestamps are instants, which Athena shows without a zone, in UTC."""
     scan = f"delta_scan({literal(table.location.rstrip('/'))})"
     try:
         found = connection.sql(f"SELECT * FROM {scan}")
     except duckdb.Error as error:
         raise delta_error(table, error) from error
-    columns = [
-        f"CAST({quoted(name)} AS TIMESTAMP) AS {quoted(name)}" if kind == "TIMESTAMP WITH TIME ZONE" else quoted(name)
-        for name, kind in zip(found.columns, found.types, strict=True)
+    zoned = "TIMESTAMP WITH TIME ZONE"
+    types = [str(kind) for kind in found.types]
+    selected = [
+        f"CAST({quoted(name)} AS TIMESTAMP) AS {quoted(name)}" if kind == zoned else quoted(name)
+        for name, kind in zip(found.columns, types, strict=True)
     ]
-    return f"SELECT {', '.join(columns)} FROM {scan}"
+    columns = [(n, "TIMESTAMP" if kind == zoned else kind) for n, kind in zip(found.columns, types, strict=True)]
+    return Relation(f"SELECT {', '.join(selected)} FROM {scan}", columns)
 
 
 def delta_error(table: Table, error: duckdb.Error) -> QueryFailed:
@@ -88,7 +149,7 @@ def delta_error(table: Table, error: duckdb.Error) -> QueryFailed:
 
 
 def list_files(s3, location: str) -> list[File]:
-    """The data files under a location, folders within folders too; names that begin with _ or . are hidden, as in Hive."""
+    """The data files under a location and in its folders; names that begin with _ or . are hidden, as in Hive."""
     parts = urlsplit(location)
     prefix = parts.path.strip("/") + "/" if parts.path.strip("/") else ""
     return [

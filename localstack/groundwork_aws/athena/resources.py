@@ -1,6 +1,7 @@
 """Athena's CloudFormation types."""
 
-from groundwork_aws.cloudformation.resource import Resource, plugin
+from groundwork_aws.athena.work_groups import DEFAULTS
+from groundwork_aws.cloudformation.resource import Refused, Resource, plugin
 
 
 class WorkGroup(Resource):
@@ -9,6 +10,11 @@ class WorkGroup(Resource):
     TYPE = "AWS::Athena::WorkGroup"
     SERVICE = "athena"
     HONOURED = frozenset({"Name", "Description", "State", "Tags", "WorkGroupConfiguration", "RecursiveDeleteOption"})
+
+    def checked(self, model):
+        if "WorkGroupConfigurationUpdates" in model:
+            raise Refused("WorkGroupConfigurationUpdates is deprecated: change WorkGroupConfiguration")
+        return super().checked(model)
 
     def create_resource(self, client, model, request):
         arguments = {k: model[k] for k in ("Name", "Description", "Tags") if k in model}
@@ -49,12 +55,15 @@ class WorkGroup(Resource):
 
     def attributes(self, client, name: str) -> dict:
         group = client.get_work_group(WorkGroup=name)["WorkGroup"]
-        return {"CreationTime": str(int(group["CreationTime"].timestamp()))}
+        return {
+            "CreationTime": str(int(group["CreationTime"].timestamp())),
+            "WorkGroupConfiguration": group["Configuration"],
+        }
 
 
 def updates(configuration: dict, previous: dict) -> dict:
     """A workgroup's configuration as UpdateWorkGroup takes it: what the template no longer has is removed."""
-    changes = {k: v for k, v in configuration.items() if k != "ResultConfiguration"}
+    changes = DEFAULTS | {k: v for k, v in configuration.items() if k != "ResultConfiguration"}
     results, earlier = configuration.get("ResultConfiguration", {}), previous.get("ResultConfiguration", {})
     changes["ResultConfigurationUpdates"] = results | {f"Remove{k}": True for k in earlier if k not in results}
     if "BytesScannedCutoffPerQuery" in previous and "BytesScannedCutoffPerQuery" not in configuration:
@@ -70,8 +79,17 @@ class NamedQuery(Resource):
     HONOURED = frozenset({"Name", "Database", "Description", "QueryString", "WorkGroup"})
 
     def create_resource(self, client, model, request):
-        named = {"Name": request.logical_resource_id, **model}
+        properties = {k: v for k, v in model.items() if k != "NamedQueryId"}
+        named = {"Name": request.logical_resource_id, **properties}
         return {"NamedQueryId": client.create_named_query(**named)["NamedQueryId"]}
+
+    def check_create_only(self, model, previous):
+        """Every change replaces a named query, and nothing refers to the old one: the replacement is made here."""
+
+    def update_resource(self, client, model, previous, request):
+        replacement = self.create_resource(client, model, request)
+        self.delete_resource(client, previous)
+        return replacement
 
     def delete_resource(self, client, model):
         try:

@@ -43,7 +43,7 @@ def text_of(value: str, kind) -> str:
 
 
 def csv_copy(text_query: str, columns: list[Column], target: str) -> str:
-    """The statement that streams the rows to S3. The header is a row of its own: names may repeat, and DuckDB's may not."""
+    """The statement that streams the rows to S3. The header is a row of its own: its names may repeat."""
     header = ", ".join(literal(column.name) for column in columns)
     return (
         f"COPY (SELECT {header} UNION ALL {text_query}) TO {literal(target)}"

@@ -17,26 +17,31 @@ NAME = r'(?:(?:`?"?(?P<db>\w+)"?`?)\.)?`?"?(?P<name>\w+)"?`?'
 IF_EXISTS = r"(?P<if_exists>IF\s+EXISTS\s+)?"
 IF_NOT_EXISTS = r"(?P<if_not_exists>IF\s+NOT\s+EXISTS\s+)?"
 
+WORD = r'`?"?(?P<{}>\w+)"?`?'
+QUERY = r"(?P<query>(?:SELECT|WITH|VALUES|\().*{})"
+
 # (kind, action as SubstatementType says it, how the statement reads)
 FORMS = [
     ("UTILITY", "SHOW_DATABASES", r"SHOW\s+(?:DATABASES|SCHEMAS)(?:\s+LIKE\s+'(?P<pattern>[^']*)')?"),
-    ("UTILITY", "SHOW_TABLES", r"SHOW\s+TABLES(?:\s+(?:IN|FROM)\s+`?\"?(?P<db>\w+)\"?`?)?(?:\s+(?:LIKE\s+)?'(?P<pattern>[^']*)')?"),
-    ("UTILITY", "SHOW_COLUMNS", rf"SHOW\s+COLUMNS\s+(?:IN|FROM)\s+{NAME}(?:\s+(?:IN|FROM)\s+`?\"?(?P<in_db>\w+)\"?`?)?"),
+    ("UTILITY", "SHOW_TABLES", r"SHOW\s+TABLES(?:\s+(?:IN|FROM)\s+" + WORD.format("db") + ")?"
+        r"(?:\s+(?:LIKE\s+)?'(?P<pattern>[^']*)')?"),
+    ("UTILITY", "SHOW_COLUMNS", rf"SHOW\s+COLUMNS\s+(?:IN|FROM)\s+{NAME}(?:\s+(?:IN|FROM)\s+{WORD.format('in_db')})?"),
     ("UTILITY", "SHOW_CREATE_TABLE", rf"SHOW\s+CREATE\s+TABLE\s+{NAME}"),
     ("UTILITY", "SHOW_PARTITIONS", rf"SHOW\s+PARTITIONS\s+{NAME}"),
     ("UTILITY", "SHOW_TBLPROPERTIES", rf"SHOW\s+TBLPROPERTIES\s+{NAME}"),
     ("UTILITY", "DESCRIBE_TABLE", rf"(?:DESCRIBE|DESC)\s+{NAME}"),
-    ("UTILITY", "EXPLAIN", r"EXPLAIN\s+(?P<query>(?:SELECT|WITH|VALUES|\().*)"),
-    ("DDL", "CREATE_DATABASE", rf"CREATE\s+(?:DATABASE|SCHEMA)\s+{IF_NOT_EXISTS}`?\"?(?P<name>\w+)\"?`?"
+    ("UTILITY", "EXPLAIN", rf"EXPLAIN\s+{QUERY.format('')}"),
+    ("DDL", "CREATE_DATABASE", rf"CREATE\s+(?:DATABASE|SCHEMA)\s+{IF_NOT_EXISTS}{WORD.format('name')}"
         r"(?:\s+COMMENT\s+'(?P<comment>[^']*)')?(?:\s+LOCATION\s+'(?P<location>[^']*)')?"),
-    ("DDL", "DROP_DATABASE", rf"DROP\s+(?:DATABASE|SCHEMA)\s+{IF_EXISTS}`?\"?(?P<name>\w+)\"?`?(?:\s+RESTRICT|\s+(?P<cascade>CASCADE))?"),
+    ("DDL", "DROP_DATABASE", rf"DROP\s+(?:DATABASE|SCHEMA)\s+{IF_EXISTS}{WORD.format('name')}"
+        r"(?:\s+RESTRICT|\s+(?P<cascade>CASCADE))?"),
     ("DDL", "DROP_TABLE", rf"DROP\s+TABLE\s+{IF_EXISTS}{NAME}"),
     ("DDL", "DROP_VIEW", rf"DROP\s+VIEW\s+{IF_EXISTS}{NAME}"),
-    ("DDL", "CREATE_VIEW", rf"CREATE\s+(?P<replace>OR\s+REPLACE\s+)?VIEW\s+{NAME}\s+AS\s+(?P<query>(?:SELECT|WITH|VALUES|\().*)"),
+    ("DDL", "CREATE_VIEW", rf"CREATE\s+(?P<replace>OR\s+REPLACE\s+)?VIEW\s+{NAME}\s+AS\s+{QUERY.format('')}"),
     ("DDL", "CREATE_TABLE", rf"CREATE\s+EXTERNAL\s+TABLE\s+{IF_NOT_EXISTS}{NAME}\b(?P<rest>.*)"),
     ("DML", "CREATE_TABLE_AS_SELECT", rf"CREATE\s+TABLE\s+{IF_NOT_EXISTS}{NAME}(?:\s+WITH\s*\((?P<options>.*?)\))?"
-        r"\s+AS\s+(?P<query>(?:SELECT|WITH|VALUES|\().*?)(?P<no_data>\s+WITH\s+NO\s+DATA)?"),
-    ("DML", "INSERT", rf"INSERT\s+INTO\s+{NAME}(?:\s*\((?P<columns>[\w\s,\"]+)\))?\s*(?P<query>(?:SELECT|WITH|VALUES|\().*)"),
+        rf"\s+AS\s+{QUERY.format('?')}(?P<no_data>\s+WITH\s+NO\s+DATA)?"),
+    ("DML", "INSERT", rf"INSERT\s+INTO\s+{NAME}(?:\s*\((?P<columns>[\w\s,\"]+)\))?\s*{QUERY.format('')}"),
     ("DML", "UPDATE", rf"UPDATE\s+{NAME}\s.*"),
     ("DML", "DELETE", rf"DELETE\s+FROM\s+{NAME}(?:\s.*)?"),
     ("DML", "MERGE", rf"MERGE\s+INTO\s+{NAME}\s.*"),

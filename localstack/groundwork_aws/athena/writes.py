@@ -31,6 +31,7 @@ class Write:
     run: Run
     results: str
     id: str
+    kms_key: str | None
 
 
 def execute(write: Write) -> Written:
@@ -65,7 +66,7 @@ def insert(write: Write, table: Table) -> Written:
         return [f"CAST({places.get(n, 'NULL')} AS {duckdb_type(t)}) AS {quoted(n)}" for n, t in every]
 
     keys = [name for name, _ in table.partition_keys]
-    written = write_query(write, Target(table.location.rstrip("/"), keys, write.id, shape))
+    written = write_query(write, Target(table.location.rstrip("/"), keys, write.id, shape, kms_key=write.kms_key))
     register_partitions(write.catalog, table, written.files)
     return written
 
@@ -110,8 +111,8 @@ def create_table_as(write: Write) -> Written:
         return [f"c{i} AS {quoted(n)}" for i, n in enumerate(names)]
 
     compression = options.get("write_compression") or options.get("parquet_compression") or "GZIP"
-    limit = "no_data" not in parts
-    written = write_query(write, Target(location, keys, write.id, shape, compression, limit))
+    with_data = "no_data" not in parts
+    written = write_query(write, Target(location, keys, write.id, shape, compression, with_data, write.kms_key))
     columns = [(n, hive_type(t)) for n, t in written.columns]
     data, partitioned = columns[: len(columns) - len(keys)], columns[len(columns) - len(keys) :]
     properties = {"EXTERNAL": "TRUE", "parquet.compression": compression}

@@ -99,3 +99,96 @@ def test_AT_08_columns_have_trinos_types(lake):
         ("purchased_at", "timestamp", 3, 0),
     ]
     assert {c["Nullable"] for c in found} == {"UNKNOWN"}
+
+
+def test_AT_09_a_statement_has_its_type(lake):
+    execution = lake.run("SELECT 1")
+    assert (execution["StatementType"], execution["SubstatementType"]) == ("DML", "SELECT")
+
+
+def test_AT_10_AT_12_statistics_count_the_bytes_read_of_the_columns_asked_for(lake):
+    size = lake.put_parquet("wide/part-0.parquet", wide_table(), compression="none")
+    lake.create_table("wide", [("a", "bigint"), ("b", "bigint")])
+    one, both, none = (
+        lake.run(sql)["Statistics"]["DataScannedInBytes"]
+        for sql in ("SELECT sum(a) FROM wide", "SELECT sum(a), sum(b) FROM wide", "SELECT 1")
+    )
+    assert none == 0
+    assert 0.4 * size < one < 0.6 * size < both < 1.1 * size
+    assert lake.run("SELECT sum(a) FROM wide")["Statistics"]["DataScannedInBytes"] == one
+
+
+def wide_table():
+    import pyarrow as pa
+
+    return pa.table({"a": range(100_000), "b": range(100_000, 200_000)})
+
+
+def test_AT_11_runtime_statistics_have_a_timeline_and_rows(lake):
+    identifier = lake.run("SELECT order_id FROM orders")["QueryExecutionId"]
+    found = lake.athena.get_query_runtime_statistics(QueryExecutionId=identifier)["QueryRuntimeStatistics"]
+    assert set(found["Timeline"]) == {
+        "QueryQueueTimeInMillis", "ServicePreProcessingTimeInMillis", "QueryPlanningTimeInMillis",
+        "EngineExecutionTimeInMillis", "ServiceProcessingTimeInMillis", "TotalExecutionTimeInMillis",
+    }  # fmt: skip
+    assert found["Rows"]["OutputRows"] == 3
+    assert found["Rows"]["OutputBytes"] > 0
+
+
+def test_a_running_query_is_interrupted_when_it_is_stopped(lake):
+    identifier = lake.start(
+        "SELECT count(*) FROM UNNEST(sequence(1, 30000)) a(x), UNNEST(sequence(1, 3000000)) b(y) WHERE x * y % 7 = 3"
+    )
+    state = wait_for(lake, identifier, lambda s: s["State"] == "RUNNING")
+    lake.athena.stop_query_execution(QueryExecutionId=identifier)
+    state = wait_for(lake, identifier, lambda s: s["State"] not in ("RUNNING", "QUEUED"))
+    assert state["State"] == "CANCELLED"
+    assert "StateChangeReason" in state
+
+
+def wait_for(lake, identifier: str, condition) -> dict:
+    import time
+
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        status = lake.athena.get_query_execution(QueryExecutionId=identifier)["QueryExecution"]["Status"]
+        if condition(status):
+            return status
+        time.sleep(0.02)
+    raise TimeoutError(status)
+
+
+def test_stopping_a_query_that_has_ended_leaves_it_as_it_is(lake):
+    identifier = lake.run("SELECT 1")["QueryExecutionId"]
+    lake.athena.stop_query_execution(QueryExecutionId=identifier)
+    assert wait_for(lake, identifier, bool)["State"] == "SUCCEEDED"
+
+
+def test_executions_are_listed_the_newest_first_and_got_in_batches(lake):
+    older, newer = lake.run("SELECT 1")["QueryExecutionId"], lake.run("SELECT 2")["QueryExecutionId"]
+    assert lake.athena.list_query_executions(MaxResults=2)["QueryExecutionIds"] == [newer, older]
+    found = lake.athena.batch_get_query_execution(QueryExecutionIds=[older, "0" * 36])
+    assert [e["Query"] for e in found["QueryExecutions"]] == ["SELECT 1"]
+    assert [u["QueryExecutionId"] for u in found["UnprocessedQueryExecutionIds"]] == ["0" * 36]
+
+
+def test_an_unknown_query_execution_is_an_invalid_request(lake):
+    identifier = "00000000-0000-0000-0000-000000000000"
+    assert refusal(lake.athena.get_query_execution, QueryExecutionId=identifier) == (
+        "InvalidRequestException",
+        f"QueryExecution {identifier} was not found",
+    )
+
+
+def test_AT_14_a_query_without_an_output_location_is_refused(lake):
+    code, message = refusal(lake.athena.start_query_execution, QueryString="SELECT 1")
+    assert code == "InvalidRequestException"
+    assert message.startswith("No output location provided.")
+
+
+def test_a_missing_output_bucket_is_named(lake):
+    where = {"OutputLocation": "s3://no-such-bucket-anywhere/x/"}
+    assert refusal(lake.start, "SELECT 1", ResultConfiguration=where) == (
+        "InvalidRequestException",
+        "Unable to verify/create output bucket no-such-bucket-anywhere",
+    )
