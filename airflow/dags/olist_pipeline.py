@@ -228,10 +228,15 @@ with DAG(
         ),
         execution_config=ExecutionConfig(
             # One dbt for all models, and a task per model that shows what became of it: a start of dbt takes seconds.
+            # It is not tried again as a whole, for while it waits the models' tasks would hold every slot; each of
+            # them runs its model itself when dbt ended without a word about it.
             execution_mode=ExecutionMode.WATCHER,
             invocation_mode=InvocationMode.SUBPROCESS,
             dbt_executable_path=conf.get("groundwork", "dbt_executable"),
-            setup_operator_args={"dbt_cmd_flags": ["--resource-type", "test", "--resource-type", "unit_test"]},
+            setup_operator_args={
+                "retries": 0,
+                "dbt_cmd_flags": ["--resource-type", "test", "--resource-type", "unit_test"],
+            },
         ),
         # The tests have no tasks of their own, which is what NONE says: they run in that one dbt, after their model
         # and before its children, which a failed test holds back.

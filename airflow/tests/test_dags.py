@@ -53,7 +53,7 @@ def test_every_task_has_an_owner_and_retries_with_backoff(tasks):
     for task in tasks:
         assert task.owner == "data-platform", task.task_id
         assert task.retry_exponential_backoff, task.task_id
-        assert task.retries >= 2, task.task_id
+        assert task.retries == (0 if task.task_id == "marts.dbt_producer_watcher" else 2), task.task_id
 
 
 def test_every_task_of_ours_is_documented_and_in_the_triage_notes(dags):
