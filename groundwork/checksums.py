@@ -95,18 +95,18 @@ def column_hash(engine: Engine, contract: Contract, column: Column) -> str:
 
 
 def fingerprint_query(engine: Engine, contract: Contract, table: str) -> str:
-    """One row: the count, the key set's sum, then each column's; all as text, so that no driver rounds them."""
+    """One row: the count, the key set's sum, then each column's."""
     hashes = [engine.hashed(key_text(engine, contract))]
     hashes += [column_hash(engine, contract, column) for column in contract.columns]
-    sums = "".join(f",\n  cast(coalesce(sum({h}), 0) as varchar)" for h in hashes)
-    return f"select cast(count(*) as varchar){sums}\nfrom {table}"
+    sums = "".join(f",\n  coalesce(sum({h}), 0)" for h in hashes)
+    return f"select count(*){sums}\nfrom {table}"
 
 
 def bucket_query(engine: Engine, contract: Contract, table: str, aspect: str) -> str:
     """A row per bucket of keys with its sum: only buckets that differ are then read."""
     return (
-        f"select {bucket(engine, contract)}, cast(count(*) as varchar), "
-        f"cast(sum({aspect_hash(engine, contract, aspect)}) as varchar)\nfrom {table} group by 1"
+        f"select {bucket(engine, contract)}, count(*), sum({aspect_hash(engine, contract, aspect)})\n"
+        f"from {table} group by 1"
     )
 
 
@@ -114,7 +114,7 @@ def rows_query(engine: Engine, contract: Contract, table: str, aspect: str, buck
     """The keys and hashes of the rows in these buckets."""
     wanted = ", ".join(f"'{b}'" for b in buckets)
     return (
-        f"select {key_text(engine, contract)}, cast({aspect_hash(engine, contract, aspect)} as varchar)\n"
+        f"select {key_text(engine, contract)}, {aspect_hash(engine, contract, aspect)}\n"
         f"from {table} where {bucket(engine, contract)} in ({wanted})"
     )
 

@@ -31,10 +31,10 @@ COMPARISONS = {
 
 @dataclass(frozen=True)
 class Stage:
-    """Where tables lie: ``run`` answers a query with rows of text, ``table`` names a contract's table there."""
+    """Where tables lie: ``run`` answers a query with its rows, ``table`` names a contract's table there."""
 
     engine: Engine
-    run: Callable[[str], list[list[str | None]]]
+    run: Callable[[str], list[list]]
     table: Callable[[Contract], str]
 
 
@@ -130,7 +130,7 @@ def find_keys(contract: Contract, stages: dict[str, Stage], difference: Differen
     def rows(stage: Stage) -> str:
         return checksums.rows_query(stage.engine, contract, stage.table(contract), difference.aspect, buckets)
 
-    left, right = (Counter(gather(side, rows)) for side in sides)
+    left, right = (Counter((key, int(value)) for key, value in gather(side, rows)) for side in sides)
     keys = sorted({key for key, _ in (left - right) + (right - left)})[:KEYS_SHOWN]
     return replace(difference, keys=tuple(keys))
 
@@ -143,11 +143,11 @@ def differing_buckets(contract: Contract, sides: list[list[Stage]], aspect: str)
     return {bucket for bucket, _, _ in left ^ right}
 
 
-def gather(side: list[Stage], query: Callable[[Stage], str]) -> list[tuple[str, ...]]:
+def gather(side: list[Stage], query: Callable[[Stage], str]) -> list[tuple]:
     return [tuple(row) for stage in side for row in stage.run(query(stage))]
 
 
-def merged(rows: list[tuple[str, ...]]) -> set[tuple[str, int, int]]:
+def merged(rows: list[tuple]) -> set[tuple[str, int, int]]:
     """Buckets of several stages taken together: counts and sums add up."""
     counts, sums = Counter(), Counter()
     for bucket, count, total in rows:
@@ -167,10 +167,10 @@ def reconcile_platform(settings: Settings) -> Reconciliation:
 def platform_stages(settings: Settings) -> dict[str, Stage]:
     from groundwork import query
 
-    def athena(sql: str) -> list[list[str | None]]:
+    def athena(sql: str) -> list[list]:
         return query.athena(sql).rows
 
-    def warehouse(sql: str) -> list[list[str | None]]:
+    def warehouse(sql: str) -> list[list]:
         return query.warehouse(sql).rows
 
     return {
@@ -182,7 +182,7 @@ def platform_stages(settings: Settings) -> dict[str, Stage]:
     }
 
 
-def ask_source(dsn: str, sql: str) -> list[list[str | None]]:
+def ask_source(dsn: str, sql: str) -> list[list]:
     try:
         with psycopg.connect(dsn, connect_timeout=10) as connection:
             return [list(row) for row in connection.execute(sql).fetchall()]

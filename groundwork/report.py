@@ -15,7 +15,7 @@ from rich.text import Text
 from groundwork import console
 from groundwork.settings import Settings
 
-Ask = Callable[[str], list[list[str | None]]]
+Ask = Callable[[str], list[list]]
 BAR_WIDTH = 28
 STATES_SHOWN, CATEGORIES_SHOWN = 12, 10
 

@@ -52,7 +52,7 @@ def load(
     folder, tables = Path(csv_folder), list(contracts.values())
     mark = f"Olist's data, fingerprint {fingerprint(check_folder(folder, tables), tables)}"
     with connect(dsn) as connection:
-        if schema_comment(connection) == mark:
+        if holds(connection, mark, tables):
             return Loaded(count_rows(connection, tables), changed=False)
         try:
             rows = replace_tables(connection, folder, tables, progress)
@@ -156,11 +156,13 @@ def create_dms_role(dsn: str, password: str) -> None:
             connection.execute(statement)
 
 
-def schema_comment(connection) -> str | None:
+def holds(connection, mark: str, tables: Iterable[Contract]) -> bool:
+    """Whether the schema's comment is the mark and every table is still there."""
     found = connection.execute(
         "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = %s", [ddl.SCHEMA]
     ).fetchone()
-    return found and found[0]
+    there = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [ddl.SCHEMA]).fetchall()
+    return found == (mark,) and {(t.table,) for t in tables} <= set(there)
 
 
 def count_rows(connection, tables: Iterable[Contract]) -> dict[str, int]:

@@ -77,6 +77,14 @@ def test_loading_the_same_folder_again_changes_nothing(csv_folder, database, con
     assert before and before == after
 
 
+def test_dropped_table_is_loaded_again(csv_folder, database, contracts):
+    load(csv_folder, database, contracts)
+    with psycopg.connect(database) as connection:
+        connection.execute("DROP TABLE shop.geolocation")
+    assert load(csv_folder, database, contracts).changed
+    assert ask(database, "SELECT count(*) FROM shop.geolocation") == [(2,)]
+
+
 def test_other_data_replaces_what_was_there(csv_folder, replace_in, database, contracts):
     load(csv_folder, database, contracts)
     replace_in("olist_order_items_dataset.csv", "58.9", "60.9")
