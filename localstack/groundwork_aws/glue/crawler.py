@@ -19,7 +19,7 @@ from groundwork_aws.glue.delta_log import BadLog, read_table
 from groundwork_aws.glue.footers import DataFile, Unreadable, read_files
 from groundwork_aws.glue.grouping import Grouping, tables_in
 from groundwork_aws.glue.hive_types import NoHiveType
-from groundwork_aws.glue.listing import Location, StoredObject, data_objects
+from groundwork_aws.glue.listing import Location, StoredObject, data_objects, is_object
 from groundwork_aws.glue.writing import CatalogWriter, Log, Outcome, Policies
 
 
@@ -50,6 +50,10 @@ class Survey:
 
     def spoils(self, location: str) -> bool:
         return any(uri.startswith(location) or location.startswith(uri) for uri in self.unreadable)
+
+
+class NotAFolder(Exception):
+    """The include path is the key of an object; AWS crawls such a path, this crawler does not."""
 
 
 class Stopped(Exception):
@@ -114,12 +118,14 @@ class Surveyor:
         except ClientError as error:
             details = error.response["Error"]
             reason = f"{location.uri} cannot be listed: {details['Message']} ({details['Code']})"
-        except (BadLog, NoHiveType) as error:
-            reason = str(error) if location.uri in str(error) else f"{location.uri}: {error}"
+        except (BadLog, NoHiveType, NotAFolder) as error:
+            reason = str(error) if location.uri.rstrip("/") in str(error) else f"{location.uri}: {error}"
         return Survey(location, unreadable=[location.uri], errors=[reason])
 
     def survey_s3(self, location: Location, target: dict) -> Survey:
         objects = data_objects(self.s3, location, target.get("Exclusions", []))
+        if not objects and is_object(self.s3, location):
+            raise NotAFolder(f"{location.uri.rstrip('/')} is an object: name the folder that it is in")
         files, problems = read_sample(self.s3, objects, target.get("SampleSize"), self.stopped)
         configuration = configuration_of(self.crawler)
         indexed, inherit = bool(configuration.get("CreatePartitionIndex")), policies_of(self.crawler).inherit

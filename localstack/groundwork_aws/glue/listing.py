@@ -62,6 +62,13 @@ def data_objects(s3, location: Location, exclusions: Sequence[str] = ()) -> list
     return found
 
 
+def is_object(s3, location: Location) -> bool:
+    """Whether the path without its trailing slash is an object's key."""
+    key = location.prefix.rstrip("/")
+    answer = s3.list_objects_v2(Bucket=location.bucket, Prefix=key, MaxKeys=1) if key else {}
+    return any(item["Key"] == key for item in answer.get("Contents", []))
+
+
 GLOB_TOKEN = re.compile(r"\*\*|\*|\?|\[!|\[|\]|\{|\}|,|\\.|.", re.DOTALL)
 PLAIN = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
 

@@ -9,7 +9,7 @@ from threading import Event, Thread
 from localstack.aws.api import CommonServiceException, RequestContext, handler
 from localstack.services.plugins import ServiceLifecycleHook
 
-from groundwork_aws.glue.api import not_found, store_of
+from groundwork_aws.glue.api import LOCK, not_found, store_of
 from groundwork_aws.glue.catalog import DataCatalog, arn
 from groundwork_aws.glue.crawlers import Crawlers
 from groundwork_aws.glue.models import glue_stores
@@ -33,7 +33,9 @@ class GlueProvider(DataCatalog, Partitions, Crawlers, ServiceLifecycleHook):
 
     def keep_schedules(self) -> None:
         while not self.over.wait(1):
-            for account, region, name in self.timetable.take_due():
+            with LOCK:
+                due = self.timetable.take_due()
+            for account, region, name in due:
                 crawler = glue_stores[account][region].crawlers.get(name)
                 try:
                     if crawler:
