@@ -158,7 +158,7 @@ def full_load(dms, task: str, how: str) -> tuple[float, int, int]:
     while (found := dms.describe_replication_tasks(Filters=by_arn)["ReplicationTasks"][0])["Status"] != "stopped":
         if found["Status"] == "failed":
             raise SystemExit(found["LastFailureMessage"])
-        time.sleep(0.05)
+        time.sleep(0.1)
     seconds = time.perf_counter() - started
     done.set()
     watcher.join()
@@ -177,7 +177,7 @@ def watch_memory(peak: list[int], done: threading.Event) -> None:
                 lines = Path(f"/proc/{process}/status").read_text().splitlines()
             except OSError:
                 continue  # it has ended meanwhile
-            peak[0] = max(peak[0], *(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")))
+            peak[0] = max(peak[0], *[int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")], 0)
 
 
 def children(process: int) -> list[int]:

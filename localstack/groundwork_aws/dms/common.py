@@ -46,13 +46,13 @@ IDENTIFIER = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9])*")
 def check_identifier(name: str, value: str, longest: int = 255) -> None:
     if len(value) > longest or not IDENTIFIER.fullmatch(value):
         raise invalid(
-            f"The parameter {name} is not a valid identifier. Identifiers must begin with a letter; must contain only "
-            f"ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens: {value}"
+            f"The parameter {name} is not a valid identifier: {value}. Identifiers must begin with a letter; must contain "
+            "only ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens"
         )
 
 
 def make_arn(context: RequestContext, kind: str, resource_id: str | None) -> str:
-    """The ARN of a new ``rep``, ``endpoint`` or ``task``, named by the caller's ResourceIdentifier or by 26 characters."""
+    """The ARN of a new ``rep``, ``endpoint`` or ``task``: ``resource_id``, or 26 characters, is its last part."""
     if resource_id:
         check_identifier("ResourceIdentifier", resource_id, 31)
     else:

@@ -2,8 +2,8 @@
 
 https://docs.aws.amazon.com/dms/latest/APIReference/API_CreateEndpoint.html
 
-Sources are ``postgres`` and ``aurora-postgresql``, targets ``s3``; other engines are refused. ``SslMode`` is honoured for
-PostgreSQL (``none``, ``require``); ``verify-ca`` and ``verify-full`` need a certificate, which cannot be imported here.
+Sources are ``postgres`` and ``aurora-postgresql``, targets ``s3``; other engines are refused. ``SslMode`` is honoured
+for PostgreSQL (``none``, ``require``); ``verify-ca`` and ``verify-full`` need a certificate, and none can be imported.
 ``KmsKeyId`` is kept and described back.
 """
 
@@ -77,7 +77,7 @@ class EndpointOperations:
 
     @handler("ModifyEndpoint", expand=False)
     def modify_endpoint(self, context: RequestContext, request: dict) -> dict:
-        """Settings that are not given keep their value, unless ExactSettings is true. Connections must be tested again."""
+        """Settings that are not given keep their value, unless ExactSettings is true. Connections are to be tested anew."""
         store, arn = store_of(context), request["EndpointArn"]
         before = find_endpoint(store, arn)
         check_unused(store, arn, "modified", only_running=True)
@@ -205,10 +205,10 @@ def check_encryption_change(before: dict, after: dict) -> None:
 def check_unused(store: DmsStore, arn: str, what: str, only_running: bool = False) -> None:
     for task in store.tasks.values():
         idle = task.description["Status"] in ("ready", "stopped", "failed")
-        if arn in (task.description["SourceEndpointArn"], task.description["TargetEndpointArn"]):
-            if not (only_running and idle):
-                name = task.description["ReplicationTaskIdentifier"]
-                raise wrong_state(f"Endpoint {arn} is part of the replication task {name} and cannot be {what}")
+        uses = arn in (task.description["SourceEndpointArn"], task.description["TargetEndpointArn"])
+        if uses and not (only_running and idle):
+            name = task.description["ReplicationTaskIdentifier"]
+            raise wrong_state(f"Endpoint {arn} is part of the replication task {name} and cannot be {what}")
 
 
 def find_endpoint(store: DmsStore, arn: str) -> Endpoint:

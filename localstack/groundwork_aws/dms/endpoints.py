@@ -5,8 +5,8 @@ https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Target.S3.html#CHAP_Target
 
 Kept and described back without effect on a full load into Parquet: all that shapes ongoing changes (plug-in, slot,
 heartbeat, DDL capture, ``Cdc…``, ``DatePartition…``, ``PreserveTransactions``) or CSV (``Csv…``, ``Rfc4180``,
-``AddColumnName``), ``MapJsonbAsClob`` (both are texts in Parquet) and ``fetchCacheSize`` (rows come as one stream). Refused:
-CSV files, ``GlueCatalogGeneration``, IAM authentication, certificates, Babelfish.
+``AddColumnName``), ``MapJsonbAsClob`` (both are texts in Parquet) and ``fetchCacheSize`` (rows come as one stream).
+Refused: CSV files, ``GlueCatalogGeneration``, IAM authentication, certificates, Babelfish.
 """
 
 import re
@@ -19,11 +19,11 @@ S3_SETTINGS = {
     "DataFormat": (TEXT, "csv"), "CompressionType": (TEXT, "none"), "EncryptionMode": (TEXT, "sse-s3"),
     "ServerSideEncryptionKmsKeyId": (TEXT, None), "TimestampColumnName": (TEXT, ""),
     "IncludeOpForFullLoad": (BOOLEAN, False), "ParquetTimestampInMillisecond": (BOOLEAN, False),
-    "ParquetVersion": (TEXT, "parquet-1-0"), "EncodingType": (TEXT, "rle-dictionary"), "EnableStatistics": (BOOLEAN, True),
-    "RowGroupLength": (INTEGER, 10000), "DataPageSize": (INTEGER, 1 << 20), "DictPageSizeLimit": (INTEGER, 1 << 20),
+    "ParquetVersion": (TEXT, "parquet-1-0"), "EncodingType": (TEXT, "rle-dictionary"),
+    "EnableStatistics": (BOOLEAN, True), "RowGroupLength": (INTEGER, 10000), "DataPageSize": (INTEGER, 1 << 20), "DictPageSizeLimit": (INTEGER, 1 << 20),
     "MaxFileSize": (INTEGER, 1048576), "UseTaskStartTimeForFullLoadTimestamp": (BOOLEAN, False),
-    "CannedAclForObjects": (TEXT, "none"), "ExpectedBucketOwner": (TEXT, None), "GlueCatalogGeneration": (BOOLEAN, False),
-    "CdcInsertsOnly": (BOOLEAN, False), "CdcInsertsAndUpdates": (BOOLEAN, False), "CdcPath": (TEXT, None),
+    "CannedAclForObjects": (TEXT, "none"), "ExpectedBucketOwner": (TEXT, None),
+    "GlueCatalogGeneration": (BOOLEAN, False), "CdcInsertsOnly": (BOOLEAN, False), "CdcInsertsAndUpdates": (BOOLEAN, False), "CdcPath": (TEXT, None),
     "CdcMaxBatchInterval": (INTEGER, 60), "CdcMinFileSize": (INTEGER, 32000), "PreserveTransactions": (BOOLEAN, False),
     "DatePartitionEnabled": (BOOLEAN, False), "DatePartitionSequence": (TEXT, "YYYYMMDD"),
     "DatePartitionDelimiter": (TEXT, "SLASH"), "DatePartitionTimezone": (TEXT, None), "AddColumnName": (BOOLEAN, False),
@@ -46,8 +46,8 @@ ATTRIBUTES_ONLY = {"FetchCacheSize", "UnboundedVarcharMaxSize"}
 CHOICES = {
     "DataFormat": ("parquet", "csv"), "CompressionType": ("none", "gzip"), "EncryptionMode": ("sse-s3", "sse-kms"),
     "ParquetVersion": ("parquet-1-0", "parquet-2-0"), "EncodingType": ("rle-dictionary", "plain", "plain-dictionary"),
-    "CannedAclForObjects": ("none", "private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read",
-                            "bucket-owner-read", "bucket-owner-full-control"),
+    "CannedAclForObjects": ("none", "private", "public-read", "public-read-write", "authenticated-read",
+                            "aws-exec-read", "bucket-owner-read", "bucket-owner-full-control"),
     "DatePartitionSequence": ("YYYYMMDD", "YYYYMMDDHH", "YYYYMM", "MMYYYYDD", "DDMMYYYY"),
     "DatePartitionDelimiter": ("SLASH", "DASH", "UNDERSCORE", "NONE"),
     "PluginName": ("no-preference", "test-decoding", "pglogical"), "MapLongVarcharAs": ("wstring", "clob", "nclob"),
@@ -96,7 +96,7 @@ def spelled(name: str, value: str) -> str:
 
 
 def attributes(text: str | None, known: dict) -> dict:
-    """Extra connection attributes, ``name=value;name=value``: settings with a small first letter. Raises EndpointError."""
+    """Extra connection attributes, ``name=value;name=value``: settings in any case. Raises EndpointError."""
     by_name = {name.lower(): name for name in known}
     found = {}
     for pair in filter(None, (part.strip() for part in (text or "").split(";"))):
@@ -131,7 +131,7 @@ def s3_settings(given: dict, extra: str | None) -> dict:
 
 
 def postgres_settings(request: dict, given: dict, extra: str | None) -> dict:
-    """The settings of a PostgreSQL source, completed; fields of the request itself count as well. Raises EndpointError."""
+    """The settings of a PostgreSQL source, completed, also from the request itself. Raises EndpointError."""
     known = {name: kind for name, kind in POSTGRES_SETTINGS.items() if name not in ATTRIBUTES_ONLY}
     completed(known, given)  # refuses what only extra connection attributes may name
     direct = {name: request[name] for name in ("ServerName", "Port", "DatabaseName", "Username") if name in request}

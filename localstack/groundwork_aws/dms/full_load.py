@@ -22,6 +22,7 @@ from groundwork_aws.dms.target import Target, Upload
 log = logging.getLogger("SOURCE_UNLOAD")
 BATCH_ROWS = 10240  # a multiple of DuckDB's vector
 DECODING_THREADS = 2
+SAMPLE_ROWS = 1000  # fewer say nothing about the rest
 
 
 class Stopped(Exception):
@@ -34,7 +35,7 @@ class LobTruncated(Exception):
 
 @dataclass(frozen=True)
 class Layout:
-    """What the target endpoint's S3Settings say about the rows. ``started`` is set where every row carries the task's start."""
+    """What the target's S3Settings say about the rows; ``started``: the time that every row carries, if one."""
 
     include_op: bool
     timestamp_column: str
@@ -91,7 +92,7 @@ def load(
                 raise Stopped
             if file is None:
                 number += 1
-                file = File(target, f"{folder}LOAD{number:08X}.parquet", shape, format)
+                file = File(target, f"{folder}LOAD{number:08X}.parquet", shape, format, group)
             file.writer.write(shape.table(group))
             rows += group.num_rows
             loaded(rows)
@@ -109,9 +110,11 @@ def load(
 
 
 class File:
-    def __init__(self, target: Target, key: str, shape: "Shape", format: Format):
+    """A Parquet file on its way into S3; ``first`` are the rows it begins with."""
+
+    def __init__(self, target: Target, key: str, shape: "Shape", format: Format, first: pa.Table):
         self.upload = Upload(target, key)
-        self.writer = Writer(self.upload, shape.schema, format, shape.without_dictionary)
+        self.writer = Writer(self.upload, shape.schema, format, shape.repeating(first))
 
     def finish(self) -> None:
         self.writer.close()
@@ -141,8 +144,14 @@ class Shape:
         self.truncated = 0
         self.previous = now()
         self.schema = self._schema()
-        # Values that never repeat gain nothing from a dictionary; every writer falls back to plain pages for them.
-        self.without_dictionary = {c.name for c in plan.columns if c.distinct} | {layout.timestamp_column}
+
+    def repeating(self, rows: pa.Table) -> list[str]:
+        """The columns that a dictionary makes smaller, judged by the first rows; the others are better off plain."""
+        names = ["Op"] if self.layout.include_op else []
+        for column, values in zip(self.plan.columns, rows.columns, strict=True):
+            if len(values) < SAMPLE_ROWS or pc.count_distinct(values).as_py() < len(values) // 2:
+                names.append(column.name)
+        return names
 
     def _schema(self) -> pa.Schema:
         fields = []
@@ -164,7 +173,7 @@ class Shape:
             arrays.append(pa.DictionaryArray.from_arrays(first, ["I"]))
         if self.layout.timestamp_column:
             arrays.append(self._transfer_times(rows.num_rows))
-        for column, values in zip(self.plan.columns, rows.columns):
+        for column, values in zip(self.plan.columns, rows.columns, strict=True):
             arrays.append(self._converted(column, values))
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
@@ -181,11 +190,10 @@ class Shape:
         if longest * (2 if column.wide else 1) <= column.limit:
             return values
         kept = [cut(value, column) for value in values.to_pylist()]
-        truncated = sum(1 for was, value in zip(values.to_pylist(), kept) if was != value)
+        truncated = sum(1 for was, value in zip(values.to_pylist(), kept, strict=True) if was != value)
         if truncated and self.fail_on_lob_truncation and column.dms_type.endswith("LOB"):
-            raise LobTruncated(
-                f"column {column.name} holds a value longer than LobMaxSize, and FailTasksOnLobTruncation is set"
-            )
+            reason = f"column {column.name} holds a value longer than LobMaxSize"
+            raise LobTruncated(f"{reason}, and FailTasksOnLobTruncation is set")
         self.truncated += truncated
         return pa.chunked_array([pa.array(kept, values.type)])
 

@@ -1,4 +1,4 @@
-"""The replication instance: keeps a server ready from which the process of each task is forked, and follows that process.
+"""The replication instance: keeps a server ready from which each task's process is forked, and follows that process.
 
 Python, DuckDB, Arrow and boto3 take seconds to load on a small machine; the fork server has loaded them once, so that a
 task starts in milliseconds. A task's process shares nothing else with LocalStack than a pipe.
@@ -6,6 +6,7 @@ task starts in milliseconds. A task's process shares nothing else with LocalStac
 
 import multiprocessing
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import forkserver
 from pathlib import Path
 from threading import Thread
@@ -35,10 +36,8 @@ class Replication:
 
     def stop(self) -> None:
         """Ask the process to end after the rows at hand."""
-        try:
+        with suppress(BrokenPipeError):  # it has ended: _follow says how
             self.pipe.send("stop")
-        except BrokenPipeError:
-            pass  # it has ended: _follow says how
 
     def _follow(self) -> None:
         try:

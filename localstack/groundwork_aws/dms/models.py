@@ -1,4 +1,4 @@
-"""State of DMS: everything by its ARN, as the Describe operations answer it, and what is behind an endpoint or a task."""
+"""State of DMS: everything as the Describe operations answer it, and what is behind an endpoint or a task."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -31,13 +31,12 @@ class Format:
 
 
 class Writer:
-    """Writes tables as row groups into ``sink``, which has ``write`` and ``tail`` (see target.Upload)."""
+    """Writes tables as row groups into ``sink`` (see target.Upload); ``dictionary`` names the columns that get one."""
 
-    def __init__(self, sink, schema: pa.Schema, format: Format, without_dictionary: set[str]):
+    def __init__(self, sink, schema: pa.Schema, format: Format, dictionary: list[str]):
         self.sink = sink
         self.format = format
         self.stream = pa.PythonFile(sink, "w")
-        dictionary = [name for name in schema.names if name not in without_dictionary]
         self.writer = pq.ParquetWriter(
             self.stream,
             schema,
@@ -65,7 +64,7 @@ class Writer:
         self.sink.write(held[: -8 - length] + footer + len(footer).to_bytes(4, "little") + MAGIC)
 
 
-# --- the footer: a FileMetaData in Thrift's compact protocol ------------------------------------------------------------
+# --- the footer: a FileMetaData in Thrift's compact protocol ----------------------------------------------------------
 
 BOOLEANS, INTEGERS, DOUBLE, BINARY, LISTS, STRUCT = (1, 2), (4, 5, 6), 7, 8, (9, 10), 12
 VERSION, SCHEMA, KEY_VALUE_METADATA, CREATED = 1, 2, 5, 6

@@ -53,7 +53,7 @@ class Column:
     """A column on its way: ``expression`` is what PostgreSQL is asked for, ``type`` what is written.
 
     ``limit`` is the number of bytes after which a value is cut, None without one; characters of an NCLOB count two
-    bytes each (``wide``). ``distinct``: no two rows share a value, so a dictionary of them would be of no use.
+    bytes each (``wide``).
     """
 
     name: str
@@ -62,7 +62,6 @@ class Column:
     type: pa.DataType
     limit: int | None = None
     wide: bool = False
-    distinct: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,28 +80,22 @@ def check(source: Source) -> None:
 def tables(connection: psycopg.Connection) -> list[Table]:
     """Every table and view of the database. Partitions are read through their parent."""
     rows = connection.execute(
-        """SELECT n.nspname, c.relname, c.relkind IN ('v', 'm') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        """SELECT n.nspname, c.relname, c.relkind IN ('v', 'm')
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition
-             AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname NOT LIKE 'pg\\_temp\\_%'
+             AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
            ORDER BY 1, 2"""
     )
     return [Table(*row) for row in rows]
 
 
 def catalog_columns(connection: psycopg.Connection, table: Table) -> list[dict]:
-    """The columns in their order, domains resolved to their base type.
-
-    ``length`` is that of a character type, ``distinct`` says that the column alone is a primary or unique key.
-    """
+    """The columns in their order, domains resolved to their base type. ``length`` is that of a character type."""
     cursor = connection.cursor(row_factory=psycopg.rows.dict_row)
     cursor.execute(
-        """SELECT i.column_name AS name, i.data_type AS type, i.udt_name AS udt, i.numeric_precision AS precision,
-                  i.numeric_scale AS scale, i.character_maximum_length AS length,
-                  EXISTS (SELECT FROM pg_index x JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0]
-                          WHERE x.indrelid = format('%%I.%%I', i.table_schema, i.table_name)::regclass
-                            AND x.indisunique AND x.indnkeyatts = 1 AND x.indpred IS NULL
-                            AND a.attname = i.column_name) AS distinct
-           FROM information_schema.columns i WHERE i.table_schema = %s AND i.table_name = %s ORDER BY i.ordinal_position""",
+        """SELECT column_name AS name, data_type AS type, udt_name AS udt, numeric_precision AS precision,
+                  numeric_scale AS scale, character_maximum_length AS length
+           FROM information_schema.columns WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position""",
         (table.schema, table.name),
     )
     return cursor.fetchall()
@@ -162,7 +155,7 @@ def column(found: dict, source: Source, lob_bytes: int, enums: frozenset[str] = 
         made = replace(made, dms_type="CLOB", limit=lob_bytes)
     elif kind in NCLOBS and found["udt"] not in enums:
         made = replace(made, dms_type="NCLOB", limit=lob_bytes, wide=True)
-    return replace(made, distinct=found["distinct"])
+    return made
 
 
 def numeric(made: Column, quoted: str, precision: int | None, scale: int | None) -> Column:
@@ -193,7 +186,7 @@ def interval_text(quoted: str) -> str:
     words = [word for _, word in fields] + ["SECOND"]
     pieces = ", ".join(
         f"CASE WHEN {part} <> 0 THEN {part} || ' {word}' || CASE WHEN {part} = 1 THEN '' ELSE 'S' END END"
-        for part, word in zip(parts, words)
+        for part, word in zip(parts, words, strict=True)
     )
     return f"CASE WHEN {quoted} IS NOT NULL THEN coalesce(nullif(concat_ws(', ', {pieces}), ''), '0 SECONDS') END"
 

@@ -2,8 +2,8 @@
 
 https://docs.aws.amazon.com/dms/latest/APIReference/Welcome.html
 
-A replication instance has only this machine to run on: its class, storage, network, zone, maintenance window and key are
-kept and described back. Operations that are not here answer 501.
+A replication instance has only this machine to run on: its class, storage, network, zone, maintenance window and key
+are kept and described back. Operations that are not here answer 501.
 """
 
 import copy
@@ -279,5 +279,5 @@ def check_vpc_role(context: RequestContext) -> None:
     except ClientError:
         raise CommonServiceException(
             "AccessDeniedFault",
-            f"The IAM Role arn:aws:iam::{context.account_id}:role/{VPC_ROLE} is not configured properly: it does not exist.",
+            f"The IAM Role arn:aws:iam::{context.account_id}:role/{VPC_ROLE} is not configured properly: there is none.",
         ) from None

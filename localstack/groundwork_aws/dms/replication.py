@@ -1,7 +1,7 @@
 """The process of a replication task: carries it out, apart from the API that started it.
 
-It tells what happens through a pipe (``{"table": …}``, ``{"log": …}``, at the end ``{"end": …}``). ``"stop"`` from the other
-side ends it after the current rows; the other side's death ends it at once.
+It tells what happens through a pipe (``{"table": …}``, ``{"log": …}``, at the end ``{"end": …}``). ``"stop"`` from the
+other side ends it after the current rows; the other side's death ends it at once.
 """
 
 import logging
@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import boto3
 import psycopg
@@ -55,7 +56,7 @@ class EventLog(logging.Handler):
 
 def main(pipe: Connection, task: dict, log_file: str) -> None:
     """Carry out the task; what nobody expected goes to the log file."""
-    with open(log_file, "wb") as errors:
+    with Path(log_file).open("wb") as errors:
         os.dup2(errors.fileno(), 1)
         os.dup2(errors.fileno(), 2)
     stop, report = threading.Event(), Reporter(pipe)

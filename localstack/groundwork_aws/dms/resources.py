@@ -1,7 +1,7 @@
 """DMS's CloudFormation types.
 
-Differences to the API are those of the registry: ``PostgreSqlSettings`` for PostgreSQLSettings, and what it lacks stands at
-the top level or in ``ExtraConnectionAttributes``.
+Differences to the API are those of the registry: ``PostgreSqlSettings`` for PostgreSQLSettings, and what it lacks
+stands at the top level or in ``ExtraConnectionAttributes``.
 """
 
 from groundwork_aws.cloudformation.resource import Resource, plugin
@@ -77,8 +77,8 @@ class Endpoint(Resource):
     TYPE = "AWS::DMS::Endpoint"
     SERVICE = "dms"
     HONOURED = frozenset({
-        "DatabaseName", "EndpointIdentifier", "EndpointType", "EngineName", "ExtraConnectionAttributes", "Password", "Port",
-        "PostgreSqlSettings", "ResourceIdentifier", "S3Settings", "ServerName", "SslMode", "Tags", "Username",
+        "DatabaseName", "EndpointIdentifier", "EndpointType", "EngineName", "ExtraConnectionAttributes", "Password",
+        "Port", "PostgreSqlSettings", "ResourceIdentifier", "S3Settings", "ServerName", "SslMode", "Tags", "Username",
     })  # fmt: skip
     RECORDED = frozenset({"KmsKeyId"})
 

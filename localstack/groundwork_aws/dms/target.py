@@ -5,9 +5,11 @@ https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Target.S3.html
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Semaphore
 
 PART_BYTES = 8 << 20
-PENDING_PARTS = 2
+# Over all files: what is written more quickly than it is sent must not pile up in memory.
+PENDING_PARTS = 3
 
 
 @dataclass
@@ -19,6 +21,7 @@ class Target:
     folder: str
     put: dict = field(default_factory=dict)
     uploads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "upload"))
+    pending: Semaphore = field(default_factory=lambda: Semaphore(PENDING_PARTS))
 
     def table_folder(self, schema: str, table: str) -> str:
         return "/".join([*filter(None, [self.folder.strip("/")]), schema, table, ""])
@@ -93,10 +96,11 @@ class Upload:
         where = {"Bucket": self.target.bucket, "Key": self.key}
         if not self.upload_id:
             self.upload_id = self.target.s3.create_multipart_upload(**where, **self.target.put)["UploadId"]
-        if len(self.parts) >= PENDING_PARTS:
-            self.parts[-PENDING_PARTS].result()
         body, self.buffer = self.buffer, bytearray()
-        self.parts.append(self.target.uploads.submit(self._put_part, len(self.parts) + 1, body))
+        self.target.pending.acquire()
+        part = self.target.uploads.submit(self._put_part, len(self.parts) + 1, body)
+        part.add_done_callback(lambda _: self.target.pending.release())
+        self.parts.append(part)
 
     def _put_part(self, number: int, body: bytearray) -> str:
         answer = self.target.s3.upload_part(

@@ -9,6 +9,7 @@ described back. A task that could not load one of its tables ends in ``failed``,
 
 import json
 import threading
+from contextlib import suppress
 from datetime import datetime
 
 from localstack.aws.api import CommonServiceException, RequestContext, handler
@@ -304,7 +305,7 @@ def fail(task: Task, message: str) -> None:
 
 
 def work_of(context: RequestContext, store: DmsStore, task: Task) -> dict:
-    """The task as the replication process takes it. Raises ConnectionFailed when the source's secret does not resolve."""
+    """The task as the replication process takes it. Raises ConnectionFailed when the secret does not resolve."""
     target = store.endpoints[task.description["TargetEndpointArn"]].settings
     return {
         "source": resolved_source(context, store.endpoints[task.description["SourceEndpointArn"]]),
@@ -390,10 +391,8 @@ def write_log(context: RequestContext, store: DmsStore, task: Task, event: dict)
     logs = clients(context).logs
     group, stream = log_place(store, task)
     for make, name in ((logs.create_log_group, {}), (logs.create_log_stream, {"logStreamName": stream})):
-        try:
+        with suppress(logs.exceptions.ResourceAlreadyExistsException):
             make(logGroupName=group, **name)
-        except logs.exceptions.ResourceAlreadyExistsException:
-            pass
     logs.put_log_events(
         logGroupName=group, logStreamName=stream, logEvents=[{"timestamp": event["at"], "message": event["log"]}]
     )

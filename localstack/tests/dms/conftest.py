@@ -95,7 +95,6 @@ class Replication:
 
     def wait_for(self, *states: str) -> dict:
 
-
         deadline = time.monotonic() + 60
         while (task := self.describe())["Status"] not in states:
             assert time.monotonic() < deadline, task
@@ -111,7 +110,7 @@ class Replication:
         tables = self.aws("dms").describe_table_statistics(ReplicationTaskArn=self.task)["TableStatistics"]
         return {table["TableName"]: table for table in tables}
 
-    def keys(self) -> list[str]:
+    def objects(self) -> list[str]:
         return [o["Key"] for o in self.aws("s3").list_objects_v2(Bucket=self.bucket).get("Contents", [])]
 
     def raw(self, key: str) -> bytes:
@@ -123,7 +122,6 @@ class Replication:
 
 def check_connection(aws, instance: str, endpoint: str) -> dict:
     """Test a connection, wait for its result and give it back."""
-
 
     aws("dms").test_connection(ReplicationInstanceArn=instance, EndpointArn=endpoint)
     pair = [{"Name": "endpoint-arn", "Values": [endpoint]}, {"Name": "replication-instance-arn", "Values": [instance]}]

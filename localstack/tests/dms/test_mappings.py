@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from groundwork_aws.dms import mappings
 from groundwork_aws.dms.mappings import MappingError
 from tests.dms.conftest import document, include, transform
@@ -56,7 +55,10 @@ def conditions(*conditions: dict) -> dict:
         ({"filter-operator": "gte", "value": "5"}, "(\"price\" >= '5')"),
         ({"filter-operator": "eq", "value": "it's"}, "(\"price\" = 'it''s')"),
         ({"filter-operator": "between", "start-value": "1", "end-value": "2"}, "(\"price\" BETWEEN '1' AND '2')"),
-        ({"filter-operator": "notbetween", "start-value": "1", "end-value": "2"}, "(\"price\" NOT BETWEEN '1' AND '2')"),
+        (
+            {"filter-operator": "notbetween", "start-value": "1", "end-value": "2"},
+            "(\"price\" NOT BETWEEN '1' AND '2')",
+        ),
         ({"filter-operator": "null"}, '("price" IS NULL)'),
     ],
     ids=lambda value: value["filter-operator"] if isinstance(value, dict) else "",

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from groundwork_aws.dms import settings
 from groundwork_aws.dms.settings import SettingsError
 
@@ -18,7 +17,9 @@ def test_the_settings_are_completed_with_the_defaults():
 
 def test_a_later_document_keeps_what_it_does_not_name():
     first = settings.merged(json.dumps({"TargetMetadata": {"LobMaxSize": 64}}))
-    assert settings.merged(json.dumps({"Logging": {"EnableLogging": True}}), first)["TargetMetadata"]["LobMaxSize"] == 64
+    assert (
+        settings.merged(json.dumps({"Logging": {"EnableLogging": True}}), first)["TargetMetadata"]["LobMaxSize"] == 64
+    )
     assert settings.DEFAULTS["TargetMetadata"]["LobMaxSize"] == 32
 
 

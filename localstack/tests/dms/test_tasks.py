@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import pytest
 from botocore.exceptions import ClientError
-
 from tests.dms.conftest import QUICKLY, check_connection, document, include, transform
 
 
@@ -101,15 +100,15 @@ def test_a_running_task_is_stopped_resumed_and_not_deleted(replication, source, 
     ])  # fmt: skip
     made.start()
     made.wait_for("running")
-    refused(
-        "InvalidResourceStateFault", "running", aws("dms").delete_replication_task, ReplicationTaskArn=made.task
+    refused("InvalidResourceStateFault", "running", aws("dms").delete_replication_task, ReplicationTaskArn=made.task)
+    assert (
+        made.aws("dms").stop_replication_task(ReplicationTaskArn=made.task)["ReplicationTask"]["Status"] == "stopping"
     )
-    assert made.aws("dms").stop_replication_task(ReplicationTaskArn=made.task)["ReplicationTask"]["Status"] == "stopping"
     assert made.wait_for("stopped")["StopReason"] == "Stop Reason NORMAL"
     assert {name: t["TableState"] for name, t in made.tables().items()} == dict.fromkeys(
         ("slow", "other"), "Table cancelled"
     )
-    assert made.keys() == []
+    assert made.objects() == []
     assert aws("s3").list_multipart_uploads(Bucket=made.bucket).get("Uploads", []) == []
     made.run("resume-processing")
     assert {name: t["FullLoadRows"] for name, t in made.tables().items()} == {"slow": 400000, "other": 1}
@@ -200,9 +199,11 @@ def test_a_bad_document_is_refused(replication, aws, schema, more, reason):
 
 
 def test_DMS_TS_02_op_and_the_timestamp_come_before_the_columns(replication, orders):
-    made = replication(target={"IncludeOpForFullLoad": True, "TimestampColumnName": "dms_timestamp", "BucketFolder": "olist"})
+    made = replication(
+        target={"IncludeOpForFullLoad": True, "TimestampColumnName": "dms_timestamp", "BucketFolder": "olist"}
+    )
     made.run()
-    [key] = made.keys()
+    [key] = made.objects()
     assert re.fullmatch(r"olist/t\w+/orders/LOAD00000001\.parquet", key)
     file = made.parquet(key)
     assert file.schema.names == ["Op", "dms_timestamp", "id", "price", "city"]
@@ -214,7 +215,7 @@ def test_DMS_TS_02_op_and_the_timestamp_come_before_the_columns(replication, ord
 def test_DMS_TS_01_the_timestamp_is_a_required_text_with_microseconds(replication, orders):
     made = replication(target={"TimestampColumnName": "at"})
     made.run()
-    file = made.parquet(made.keys()[0])
+    file = made.parquet(made.objects()[0])
     assert [file.schema.column(i).max_definition_level for i in range(4)] == [0, 1, 1, 1]  # DMS_TS_03
     times = file.read()["at"].to_pylist()
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", time) for time in times)
@@ -225,24 +226,24 @@ def test_DMS_TS_05_every_row_carries_the_start_of_the_task_where_asked(replicati
     made = replication(target={"TimestampColumnName": "at", "UseTaskStartTimeForFullLoadTimestamp": True})
     made.run()
     started = made.describe()["ReplicationTaskStartDate"]
-    assert set(made.parquet(made.keys()[0]).read()["at"].to_pylist()) == {f"{started:%Y-%m-%d %H:%M:%S.%f}"}
+    assert set(made.parquet(made.objects()[0]).read()["at"].to_pylist()) == {f"{started:%Y-%m-%d %H:%M:%S.%f}"}
 
 
 def test_DMS_S3_01_files_are_numbered_in_hexadecimal(replication, source, schema):
     source.execute("CREATE TABLE t AS SELECT i, repeat(md5(i::text), 4) AS text FROM generate_series(1, 200) i")
     made = replication(target={"MaxFileSize": 1, "RowGroupLength": 10})
     made.run()
-    names = [key.rpartition("/")[2] for key in made.keys()]
+    names = [key.rpartition("/")[2] for key in made.objects()]
     assert names[0] == "LOAD00000001.parquet"
     assert {"LOAD00000009.parquet", "LOAD0000000A.parquet", "LOAD00000010.parquet"} <= set(names)
-    assert sum(made.parquet(key).metadata.num_rows for key in made.keys()) == 200
+    assert sum(made.parquet(key).metadata.num_rows for key in made.objects()) == 200
 
 
 def test_DMS_S3_02_an_empty_table_makes_no_folder(replication, orders, source):
     source.execute("CREATE TABLE nothing (id int)")
     made = replication()
     made.run()
-    assert [key.split("/")[1] for key in made.keys()] == ["orders"]
+    assert [key.split("/")[1] for key in made.objects()] == ["orders"]
     assert made.tables()["nothing"]["TableState"] == "Table completed"
 
 
@@ -252,15 +253,19 @@ def test_DMS_S3_15_earlier_files_are_cleared_unless_nothing_is_to_be_done(replic
     aws("s3").put_object(Bucket=made.bucket, Key=f"{schema}/orders/20260101-000000000.parquet", Body=b"old")
     aws("s3").put_object(Bucket=made.bucket, Key=f"{schema}/orders_of_others/kept", Body=b"kept")
     made.run()
-    assert len([key for key in made.keys() if key.startswith(f"{schema}/orders/")]) == left
-    assert f"{schema}/orders_of_others/kept" in made.keys()
+    assert len([key for key in made.objects() if key.startswith(f"{schema}/orders/")]) == left
+    assert f"{schema}/orders_of_others/kept" in made.objects()
 
 
 def test_DMS_M_05_a_filter_chooses_the_rows(replication, orders, schema):
-    cheap = {"filter-type": "source", "column-name": "price", "filter-conditions": [{"filter-operator": "lte", "value": "10"}]}
+    cheap = {
+        "filter-type": "source",
+        "column-name": "price",
+        "filter-conditions": [{"filter-operator": "lte", "value": "10"}],
+    }
     made = replication(rules=[include(schema, "orders", filters=[cheap])])
     made.run()
-    assert made.parquet(made.keys()[0]).read()["id"].to_pylist() == [1]
+    assert made.parquet(made.objects()[0]).read()["id"].to_pylist() == [1]
 
 
 def test_DMS_M_11_transformations_show_in_key_and_columns(replication, orders, schema):
@@ -275,13 +280,15 @@ def test_DMS_M_11_transformations_show_in_key_and_columns(replication, orders, s
         transform("column", "add-column", schema, value="label", expression="'order ' || $id", **{"data-type": text}),
     ])  # fmt: skip
     made.run()
-    assert made.keys() == ["shop/orders_raw/LOAD00000001.parquet"]
-    rows = made.parquet(made.keys()[0]).read().to_pylist()
+    assert made.objects() == ["shop/orders_raw/LOAD00000001.parquet"]
+    rows = made.parquet(made.objects()[0]).read().to_pylist()
     assert rows[0] == {"id": 1, "CITY": "Franca", "operation": "INSERT", "label": "order 1"}
 
 
 def test_an_expression_that_is_not_done_fails_the_task_and_is_named(replication, orders, schema):
-    added = transform("column", "add-column", schema, value="x", expression="hex($id)", **{"data-type": {"type": "string"}})
+    added = transform(
+        "column", "add-column", schema, value="x", expression="hex($id)", **{"data-type": {"type": "string"}}
+    )
     task = replication(rules=[include(schema), added]).run()
     assert task["Status"] == "failed"
     assert "hex($id)" in task["LastFailureMessage"]
@@ -304,7 +311,7 @@ def test_DMS_M_10_two_tables_are_not_written_to_one_folder(replication, orders, 
 def test_DMS_W_04_encoding_and_compression_are_those_of_the_endpoint(replication, orders, settings, codec, encoding):
     made = replication(target=settings)
     made.run()
-    city = made.parquet(made.keys()[0]).metadata.row_group(0).column(2)
+    city = made.parquet(made.objects()[0]).metadata.row_group(0).column(2)
     assert city.compression == codec
     assert {e for e in city.encodings if "DICTIONARY" in e} == ({encoding} if encoding else set())
 
@@ -313,7 +320,7 @@ def test_DMS_W_05_row_groups_have_the_endpoints_length(replication, source, sche
     source.execute("CREATE TABLE t AS SELECT i FROM generate_series(1, 25000) i")
     made = replication(target={"ParquetTimestampInMillisecond": True})
     made.run()
-    metadata = made.parquet(made.keys()[0]).metadata
+    metadata = made.parquet(made.objects()[0]).metadata
     assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [10000, 10000, 5000]
 
 
@@ -321,7 +328,7 @@ def test_DMS_W_08_timestamps_in_milliseconds_where_asked(replication, source, sc
     source.execute("CREATE TABLE t (at timestamp); INSERT INTO t VALUES ('2017-10-02 10:56:33.123456')")
     made = replication(target={"ParquetTimestampInMillisecond": True})
     made.run()
-    file = made.parquet(made.keys()[0])
+    file = made.parquet(made.objects()[0])
     assert file.schema.column(0).converted_type == "TIMESTAMP_MILLIS"
     assert file.read()["at"].to_pylist()[0].microsecond == 123000
 
@@ -330,7 +337,7 @@ def test_DMS_W_09_objects_are_encrypted_with_the_endpoints_key(replication, orde
     key = aws("kms").create_key()["KeyMetadata"]["Arn"]
     made = replication(target={"EncryptionMode": "SSE_KMS", "ServerSideEncryptionKmsKeyId": key})
     made.run()
-    head = aws("s3").head_object(Bucket=made.bucket, Key=made.keys()[0])
+    head = aws("s3").head_object(Bucket=made.bucket, Key=made.objects()[0])
     assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", key)
 
 
@@ -338,8 +345,8 @@ def test_a_file_larger_than_a_part_arrives_whole(replication, source, schema):
     source.execute("CREATE TABLE big AS SELECT i, repeat(md5(i::text), 12) AS text FROM generate_series(1, 30000) i")
     made = replication()
     made.run()
-    assert len(made.raw(made.keys()[0])) > 8 << 20
-    table = made.parquet(made.keys()[0]).read()
+    assert len(made.raw(made.objects()[0])) > 8 << 20
+    table = made.parquet(made.objects()[0]).read()
     assert sorted(table["i"].to_pylist()) == list(range(1, 30001))
 
 

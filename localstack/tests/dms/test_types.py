@@ -63,7 +63,7 @@ def loaded(replication, source, schema):
     source.execute("INSERT INTO everything (a_integer) VALUES (NULL)")
     made = replication()
     assert made.run()["Status"] == "stopped", made.describe()
-    return made.parquet(made.keys()[0])
+    return made.parquet(made.objects()[0])
 
 
 def test_DMS_T_every_type_has_its_parquet_type_and_value(loaded):
@@ -92,7 +92,7 @@ def test_DMS_T_01_a_boolean_stays_one_where_the_source_maps_it(replication, sour
     source.execute("CREATE TABLE flags (flag boolean); INSERT INTO flags VALUES (true), (NULL), (false)")
     made = replication(source={"PostgreSQLSettings": {"MapBooleanAsBoolean": True}})
     made.run()
-    assert made.parquet(made.keys()[0]).read()["flag"].to_pylist() == [True, None, False]
+    assert made.parquet(made.objects()[0]).read()["flag"].to_pylist() == [True, None, False]
 
 
 @pytest.mark.guess
@@ -101,7 +101,7 @@ def test_DMS_T_infinity_becomes_the_last_and_the_first_second(replication, sourc
     source.execute("INSERT INTO t VALUES ('-infinity', '-infinity'), ('2017-10-02', '2017-10-02')")
     made = replication()
     made.run()
-    table = made.parquet(made.keys()[0]).read()
+    table = made.parquet(made.objects()[0]).read()
     assert table["at"].cast("int64").to_pylist() == [253402300799000000, -210863520000000000, 1506902400000000]
     assert table["day"].cast("int32").to_pylist() == [2932896, -2440550, 17441]
 
@@ -111,7 +111,7 @@ def test_DMS_T_03_a_lob_is_cut_to_the_limit_and_the_task_log_says_so(aws, replic
     source.execute("INSERT INTO t VALUES (1, repeat('é', 600), decode(repeat('ab', 1100), 'hex')), (2, 'short', 'x')")
     made = replication(settings={"TargetMetadata": {"LobMaxSize": 1}, "Logging": {"EnableLogging": True}})
     assert made.run()["Status"] == "stopped"
-    rows = made.parquet(made.keys()[0]).read().to_pylist()
+    rows = made.parquet(made.objects()[0]).read().to_pylist()
     assert (rows[0]["comment"], len(rows[0]["raw"])) == ("é" * 512, 1024)
     assert (rows[1]["comment"], rows[1]["raw"]) == ("short", b"x")
     messages = [
@@ -126,9 +126,10 @@ def test_DMS_T_03_a_lob_is_cut_to_the_limit_and_the_task_log_says_so(aws, replic
 def test_DMS_T_03_the_task_fails_where_it_must_not_cut_a_lob(replication, source, schema):
     source.execute("CREATE TABLE t (comment text); INSERT INTO t VALUES (repeat('x', 600))")
     made = replication(
-        settings={"TargetMetadata": {"LobMaxSize": 1}}, source={"PostgreSQLSettings": {"FailTasksOnLobTruncation": True}}
+        settings={"TargetMetadata": {"LobMaxSize": 1}},
+        source={"PostgreSQLSettings": {"FailTasksOnLobTruncation": True}},
     )
     task = made.run()
     assert task["Status"] == "failed"
     assert "column comment holds a value longer than LobMaxSize" in task["LastFailureMessage"]
-    assert made.keys() == []
+    assert made.objects() == []
