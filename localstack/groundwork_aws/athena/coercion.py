@@ -55,7 +55,10 @@ def division(node: exp.Div, types: list) -> exp.Expression:
     """A division by zero fails, or is infinite where the numbers are floating."""
     floating = {"float", "double"} & {kind.id for kind in types}
     divided = node.copy()
-    if not (isinstance(node.expression, exp.Literal) and float(node.expression.this or 0)):
+    harmless = isinstance(node.expression, exp.Literal) and float(node.expression.this or 0)
+    # within try() DuckDB's NULL is what Trino makes of the failure
+    tried = any(is_call(n, "try") for n in ancestors(node)) and not floating
+    if not harmless and not tried:
         name = "trino_divide_double" if floating else "trino_divide"
         divided = exp.Anonymous(this=name, expressions=[divided.this, divided.expression])
     wanted = quotient(*types)
@@ -178,6 +181,12 @@ def innermost_first(node: exp.Expression) -> Iterator[exp.Select]:
     for child in [clause, *(c for c in children if c is not clause)] if clause else children:
         yield from innermost_first(child)
     if isinstance(node, exp.Select):
+        yield node
+
+
+def ancestors(node: exp.Expression) -> Iterator[exp.Expression]:
+    while node.parent is not None:
+        node = node.parent
         yield node
 
 

@@ -19,6 +19,11 @@ class Athena(Trino):
     class Parser(Trino.Parser):
         # every call keeps its name, so that it is our table that says what it means
         FUNCTIONS = {}
+        # DECIMAL '1.50' has the literal's own precision, as 1.50 has
+        TYPE_LITERAL_PARSERS = {
+            **Trino.Parser.TYPE_LITERAL_PARSERS,
+            exp.DataType.Type.DECIMAL: lambda self, literal, _: exp.Literal.number(literal.name),
+        }
         # and only these have a syntax of their own in Trino: floor, ceil, chr, max_by, … are calls like any other
         FUNCTION_PARSERS = {
             name: Trino.Parser.FUNCTION_PARSERS[name]
@@ -398,11 +403,13 @@ REWRITES: dict[str, Callable[[list], exp.Expression | None]] = {
 
 
 def rewrite_cast(node: exp.Cast) -> None:
-    """A cast to varchar prints as Trino does; a timestamp has no precision of its own in DuckDB."""
+    """A cast to varchar prints as Trino does, decimal is decimal(38, 0), and a timestamp has no precision in DuckDB."""
     kind = node.to.this
     if kind in (exp.DataType.Type.VARCHAR, exp.DataType.Type.TEXT):
         length = node.to.expressions
         text = call("trino_varchar", node.this)
         node.replace(call("left", text, length[0].this) if length else text)
+    elif kind is exp.DataType.Type.DECIMAL and not node.to.expressions:
+        node.set("to", exp.DataType.build("decimal(38, 0)"))
     elif kind in (exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPTZ, exp.DataType.Type.TIME):
         node.to.set("expressions", None)

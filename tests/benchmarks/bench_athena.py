@@ -1,0 +1,199 @@
+"""Athena queries, end to end through the API, against DuckDB reading the same files directly.
+# environment: localstack
+
+    .groundwork/venvs/localstack/bin/python tests/benchmarks/bench_athena.py [--rows 1200000] [--rounds 5]
+
+Data: ``--rows`` order items as one Parquet file and as a Delta table, in LocalStack's S3. Athena's time is what a client
+waits for, from StartQueryExecution until the query has ended and its CSV is there, asked every 5 ms. The peer is DuckDB in
+this process, its httpfs reading the same objects of the same S3, with nothing cached between queries; for the export it
+writes a CSV to S3 too. Rounds alternate; medians count. The target is at most 1.3 times the peer plus 0.3 s a query.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import boto3
+import duckdb
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from groundwork import services
+from groundwork_aws.athena.engine import extension_file
+
+TARGET_RATIO, TARGET_SECONDS = 1.3, 0.3
+ITEMS = """
+SELECT md5(i::varchar) AS order_id, 'seller' || hash(i) % 3000 AS seller_id,
+    ((hash(i + 1) % 100000) / 100)::decimal(10, 2) AS price,
+    timestamp '2016-09-04' + to_seconds((hash(i + 2) % 60000000)::bigint) AS shipped_at,
+    (hash(i + 3) % 1000000) / 1e6 AS weight
+FROM range({rows}) t(i)
+"""
+COLUMNS = {
+    "order_id": "string",
+    "seller_id": "string",
+    "price": "decimal(10,2)",
+    "shipped_at": "timestamp",
+    "weight": "double",
+}
+SPARK = {
+    "order_id": "string",
+    "seller_id": "string",
+    "price": "decimal(10,2)",
+    "shipped_at": "timestamp",
+    "weight": "double",
+}
+CHECKSUM = "sum(from_base(substr(to_hex(md5(to_utf8({}))), 1, 8), 16))"
+DIRECT_CHECKSUM = "sum(('0x' || substr(md5({}), 1, 8))::bigint)"
+
+# name: (in Athena's dialect, in DuckDB's); {t} is the table
+QUERIES = {
+    "one row": ("SELECT 1", "SELECT 1"),
+    "group by": (
+        "SELECT seller_id, sum(price) AS revenue, count(*) AS n FROM {t} GROUP BY 1 ORDER BY 2 DESC",
+        "SELECT seller_id, sum(price) AS revenue, count(*) AS n FROM {t} GROUP BY 1 ORDER BY 2 DESC",
+    ),
+    "checksum": (
+        f"SELECT {CHECKSUM.format('order_id')}, {CHECKSUM.format('cast(price as varchar)')} FROM {{t}}",
+        f"SELECT {DIRECT_CHECKSUM.format('order_id')}, {DIRECT_CHECKSUM.format('price::varchar')} FROM {{t}}",
+    ),
+    "export": (
+        "SELECT * FROM {t}",
+        "COPY (SELECT * FROM {t}) TO 's3://bench/direct.csv' (FORMAT csv, HEADER, FORCE_QUOTE *)",
+    ),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=1_200_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        state = Path(folder)
+        service = services.localstack(services.free_port(), state, "", "http://127.0.0.1:9", "none")
+        with services.running(service, state / "localstack.log"):
+            measure(service.port, arguments.rows, arguments.rounds)
+
+
+def measure(port: int, rows: int, rounds: int) -> None:
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=services.REGION)
+    clients = {n: session.client(n, endpoint_url=f"http://127.0.0.1:{port}") for n in ("s3", "glue", "athena")}
+    direct = direct_connection(port)
+    load(clients, direct, rows)
+    idle = memory(port)
+    print(f"{rows:,} rows, {rounds} rounds; LocalStack holds {idle} MB before the first query")
+    for kind, source in (
+        ("Parquet", "read_parquet('s3://bench/items/part-0.parquet')"),
+        ("Delta", "delta_scan('s3://bench/delta')"),
+    ):
+        for name, (athena_sql, direct_sql) in QUERIES.items():
+            table = "bench.items" if kind == "Parquet" else "bench.delta"
+            report(f"{kind} {name}", rounds, port, idle,
+                   lambda sql=athena_sql, t=table: run_athena(clients["athena"], sql.format(t=t)),
+                   lambda sql=direct_sql, t=source: direct.execute(sql.format(t=t)).fetchall())  # fmt: skip
+
+
+def report(name: str, rounds: int, port: int, idle: int, athena, peer) -> None:
+    athena(), peer()
+    with Peak(port) as peak:
+        times = [(timed(athena), timed(peer)) for _ in range(rounds)]
+    ours, theirs = (statistics.median(column) for column in zip(*times, strict=True))
+    kept = "ok" if ours <= TARGET_RATIO * theirs + TARGET_SECONDS else "MISSED"
+    print(f"{name:18} Athena {ours:6.3f} s   DuckDB {theirs:6.3f} s   ratio {ours / theirs:6.2f}   "
+          f"over 1.3x by {max(0, ours - TARGET_RATIO * theirs):5.3f} s   peak +{peak.megabytes - idle} MB   {kept}")  # fmt: skip
+
+
+def timed(work) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def run_athena(athena, sql: str) -> None:
+    where = {"OutputLocation": "s3://bench/results/"}
+    identifier = athena.start_query_execution(QueryString=sql, ResultConfiguration=where)["QueryExecutionId"]
+    while True:
+        status = athena.get_query_execution(QueryExecutionId=identifier)["QueryExecution"]["Status"]
+        if status["State"] not in ("QUEUED", "RUNNING"):
+            break
+        time.sleep(0.005)
+    if status["State"] != "SUCCEEDED":
+        sys.exit(f"{sql}: {status}")
+
+
+def direct_connection(port: int) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config={"enable_external_file_cache": "false"})
+    for name in ("httpfs", "delta", "icu"):
+        connection.execute(f"LOAD '{extension_file(name)}'")
+    connection.execute(
+        f"CREATE SECRET (TYPE s3, KEY_ID 'test', SECRET 'test', REGION '{services.REGION}',"
+        f" ENDPOINT '127.0.0.1:{port}', URL_STYLE 'path', USE_SSL false)"
+    )
+    return connection
+
+
+def load(clients: dict, connection: duckdb.DuckDBPyConnection, rows: int) -> None:
+    """Write the items to S3 twice, and the two tables into the catalog."""
+    clients["s3"].create_bucket(Bucket="bench")
+    for key in ("items/part-0.parquet", "delta/part-0.parquet"):
+        connection.execute(f"COPY ({ITEMS.format(rows=rows)}) TO 's3://bench/{key}' (FORMAT parquet, COMPRESSION zstd)")
+    size = clients["s3"].head_object(Bucket="bench", Key="delta/part-0.parquet")["ContentLength"]
+    fields = [{"name": n, "type": t, "nullable": True, "metadata": {}} for n, t in SPARK.items()]
+    metadata = {"id": "bench", "format": {"provider": "parquet", "options": {}}, "partitionColumns": [],
+                "schemaString": json.dumps({"type": "struct", "fields": fields}), "configuration": {}}  # fmt: skip
+    added = {"path": "part-0.parquet", "partitionValues": {}, "size": size, "modificationTime": 0, "dataChange": True}
+    log = [{"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}, {"metaData": metadata}, {"add": added}]
+    body = "\n".join(map(json.dumps, log))
+    clients["s3"].put_object(Bucket="bench", Key=f"delta/_delta_log/{0:020}.json", Body=body)
+    clients["glue"].create_database(DatabaseInput={"Name": "bench"})
+    columns = [{"Name": n, "Type": t} for n, t in COLUMNS.items()]
+    for name, kind in (("items", "parquet"), ("delta", "delta")):
+        storage = {"Columns": columns, "Location": f"s3://bench/{name}/"}
+        table = {"Name": name, "Parameters": {"classification": kind, "table_type": kind}, "StorageDescriptor": storage}
+        clients["glue"].create_table(DatabaseName="bench", TableInput=table)
+
+
+# --- memory of the LocalStack process --------------------------------------------------------------------------------
+
+
+def memory(port: int) -> int:
+    """Resident megabytes of the process that listens on the port."""
+    return int(process_of(port).joinpath("statm").read_text().split()[1]) * 4096 >> 20
+
+
+def process_of(port: int) -> Path:
+    wanted = f"127.0.0.1:{port}".encode()
+    return next(
+        p for p in Path("/proc").glob("[0-9]*")
+        if p.joinpath("cmdline").read_bytes().endswith(b"groundwork_aws\0") and wanted in p.joinpath("environ").read_bytes()
+    )  # fmt: skip
+
+
+class Peak:
+    """The highest resident memory of LocalStack while the block runs, looked at ten times a second."""
+
+    def __init__(self, port: int) -> None:
+        self.port, self.megabytes, self.done = port, 0, threading.Event()
+
+    def __enter__(self) -> "Peak":
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+        return self
+
+    def watch(self) -> None:
+        while not self.done.wait(0.1):
+            self.megabytes = max(self.megabytes, memory(self.port))
+
+    def __exit__(self, *exception) -> None:
+        self.done.set()
+        self.thread.join()
+
+
+if __name__ == "__main__":
+    main()
