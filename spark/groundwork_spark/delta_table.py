@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
 from groundwork_spark.storage import Storage
@@ -35,16 +35,25 @@ def overwrite(rows: DataFrame, table: str, note: dict, partition: str | None = N
     writer.option("userMetadata", json.dumps(note)).save(table)
 
 
-def make_empty(spark: SparkSession, storage: Storage, table: str, schema: StructType) -> None:
-    """Replace the table by an empty one, in a commit without data; an empty table of this schema is left alone."""
-    _, actions = last_commit(storage, table)
-    has_files = any("add" in action for action in actions)
-    described = next((json.loads(a["metaData"]["schemaString"]) for a in actions if "metaData" in a), None)
-    # Names and types only: Delta's columns are all nullable.
-    is_same = described and StructType.fromJson(described).simpleString() == schema.simpleString()
-    if has_files or not is_same:
-        columns = ", ".join(f"`{field.name}` {field.dataType.simpleString()}" for field in schema)
-        spark.sql(f"CREATE OR REPLACE TABLE delta.`{table}` ({columns}) USING delta")
+def make_empty(like: DataFrame, storage: Storage, table: str) -> None:
+    """Make the table empty, with the columns of ``like``; one that is so already is left alone."""
+    version, actions = last_commit(storage, table)
+    if version < 0:
+        # A commit without a data job: a new silver has as many of these as tables.
+        columns = ", ".join(f"`{field.name}` {field.dataType.simpleString()}" for field in like.schema)
+        like.sparkSession.sql(f"CREATE TABLE delta.`{table}` ({columns}) USING delta")
+    elif any("add" in action for action in actions) or columns_of(actions) != like.schema.simpleString():
+        overwrite(like.limit(0), table, {"columns": like.schema.simpleString()})
+
+
+def columns_of(actions: list[dict]) -> str | None:
+    """Names and types that a commit of `make_empty` set."""
+    for action in actions:
+        if "metaData" in action:
+            return StructType.fromJson(json.loads(action["metaData"]["schemaString"])).simpleString()
+        if "userMetadata" in action.get("commitInfo", {}):
+            return json.loads(action["commitInfo"]["userMetadata"]).get("columns")
+    return None
 
 
 def last_overwrite(storage: Storage, table: str) -> Commit | None:

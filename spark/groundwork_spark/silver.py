@@ -152,7 +152,7 @@ def write_quarantine(lake: Lake, contract: Contract, rejected: DataFrame, counts
     if counts:
         delta_table.overwrite(rejected, lake.quarantine(contract), {"quarantined": counts})
     else:
-        delta_table.make_empty(lake.spark, lake.storage, lake.quarantine(contract), rejected.schema)
+        delta_table.make_empty(rejected, lake.storage, lake.quarantine(contract))
 
 
 def check_threshold(lake: Lake, contract: Contract, rows_read: int, counts: dict[str, int]) -> None:

@@ -75,10 +75,11 @@ def test_running_again_changes_nothing_and_reports_the_same(bronze, lake, refres
 
 
 def test_a_new_full_load_replaces_the_table_in_one_commit(bronze, lake, refresh):
-    bronze.write("visits", [visit("a"), visit("b")])
+    bronze.write("visits", [visit("a"), visit("b"), visit("c", score=9)])
     refresh()
     bronze.write("visits", [visit("b", price="3.00"), visit("c")])
     assert refresh()["version"] == 1
+    assert table(lake, "_quarantine/visits").count() == 0
     rows = table(lake).orderBy("id").collect()
     assert [(row["id"], row["price"]) for row in rows] == [("b", Decimal("3.00")), ("c", Decimal("1.50"))]
 
