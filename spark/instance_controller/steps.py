@@ -66,7 +66,7 @@ class Steps:
                 step.state, step.ended, step.failure = (
                     "FAILED",
                     time.time(),
-                    {"Reason": failure.UNKNOWN, "Message": LOST, "Log": "controller"},
+                    {"Reason": failure.UNKNOWN, "Message": LOST},
                 )
                 self._save(step)
 

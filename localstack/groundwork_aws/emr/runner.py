@@ -23,7 +23,6 @@ LOST = {
     "failure": {
         "Reason": "Unknown Error",
         "Message": "The instance controller has lost the step: its state folder was removed.",
-        "Log": "controller",
     },
 }
 
@@ -167,4 +166,5 @@ class Runner:
 
 def failure_details(log_uri: str | None, failure: dict) -> dict:
     details = {"Reason": failure["Reason"], "Message": failure["Message"]}
-    return {**details, "LogFile": f"{log_uri}{failure['Log']}.gz"} if log_uri else details
+    has_log = log_uri and "Log" in failure  # one that was lost with its controller has none
+    return {**details, "LogFile": f"{log_uri}{failure['Log']}.gz"} if has_log else details

@@ -55,6 +55,30 @@ def test_EMR_R_08_a_step_starts_the_idle_time_anew():
     assert cluster.state == "WAITING" and cluster.idle_since > 0
 
 
+@pytest.mark.guess
+def test_EMR_S_03_cancel_and_wait_ends_a_cluster_that_is_not_kept_alive():
+    cluster = new_cluster(new_step(), new_step(), keep_alive=False)
+    cluster.move("BOOTSTRAPPING")
+    failing, pending = cluster.steps
+    failing.config["ActionOnFailure"] = "CANCEL_AND_WAIT"
+    failing.move("RUNNING")
+    cluster.fail(failing, {})
+    cluster.settle(0)
+    assert (pending.state, cluster.state) == ("CANCELLED", "TERMINATING")
+    assert cluster.reason == {"Code": "ALL_STEPS_COMPLETED", "Message": "Steps completed with errors"}
+
+
+def test_EMR_R_10_with_concurrency_a_failing_step_touches_nothing_else():
+    cluster = new_cluster(new_step(), new_step(), concurrency=2)
+    cluster.move("BOOTSTRAPPING")
+    failing, pending = cluster.steps
+    failing.config["ActionOnFailure"] = "TERMINATE_CLUSTER"
+    failing.move("RUNNING")
+    cluster.fail(failing, {})
+    cluster.settle(0)
+    assert (pending.state, cluster.state) == ("PENDING", "RUNNING")
+
+
 def test_a_move_that_no_cluster_or_step_makes_is_an_error():
     with pytest.raises(ValueError, match="from STARTING to RUNNING"):
         new_cluster().move("RUNNING")

@@ -91,6 +91,13 @@ def test_EMR_S_03_action_on_failure(clusters, action, states, cluster_state):
     assert status["StateChangeReason"].get("Code") == (None if cluster_state == "WAITING" else "STEP_FAILURE")
 
 
+@pytest.mark.guess
+def test_EMR_S_03_without_an_action_on_failure_a_failing_step_ends_the_cluster(clusters):
+    step = {name: value for name, value in clusters.step("false").items() if name != "ActionOnFailure"}
+    cluster = clusters.run(step)
+    assert clusters.reaches(cluster, "TERMINATED_WITH_ERRORS")["Status"]["StateChangeReason"]["Code"] == "STEP_FAILURE"
+
+
 def test_EMR_S_03_another_action_on_failure_is_refused(emr, clusters):
     cluster = clusters.run()
     with pytest.raises(ClientError, match="SHRUG"):

@@ -37,7 +37,7 @@ def test_EMR_S_04_an_exception_in_stdout_is_found_and_the_log_named():
 @pytest.mark.parametrize(
     "exit_code, outputs, message",
     [
-        (2, {"stderr": "usage\njob: no month\n", "stdout": ""}, "exit code 2; the last line of its stderr: job: no month"),
+        (2, {"stderr": "usage\nno month\n", "stdout": ""}, "exit code 2; the last line of its stderr: no month"),
         (3, {"stderr": "", "stdout": ""}, "exit code 3."),
         (137, {"stderr": "", "stdout": ""}, "killed by signal 9 (SIGKILL)."),
     ],
