@@ -267,14 +267,20 @@ def test_G1_missing_bucket_fails_and_the_others_are_crawled(bucket, crawler, put
 
 
 @pytest.mark.guess
+def test_path_of_a_file_fails_the_crawl_and_says_what_to_name(bucket, crawler, put_parquet, run, tables):
+    put_parquet("orders/a.parquet", **ORDERS)
+    last = run(crawler("orders/a.parquet"))
+    assert (last["Status"], tables()) == ("FAILED", {})
+    assert f"s3://{bucket}/orders/a.parquet is an object: name the folder" in last["ErrorMessage"]
+
+
+WHOLE_FILE = parquet_bytes(**ORDERS)
+
+
+@pytest.mark.guess
 @pytest.mark.parametrize(
     "body",
-    [
-        parquet_bytes(**ORDERS)[:-20],
-        b"PAR1 and no footer",
-        parquet_bytes(**ORDERS)[:-8] + b"\xff\xff\xff\x0fPAR1",
-        b"{}",
-    ],
+    [WHOLE_FILE[:-20], b"PAR1 and no footer", WHOLE_FILE[:-8] + b"\xff\xff\xff\x0fPAR1", b"{}"],
     ids=["cut off", "no footer", "footer too long", "another format"],
 )
 def test_corrupt_file_fails_the_crawl_names_the_file_and_leaves_its_table(
