@@ -33,8 +33,9 @@ marts are loaded all the same.
 - `create_schema`, `load_<table>`: the statement's error is in the log. All statements of a table are one transaction:
   its rows are the old ones until it succeeds. Clear the task.
 
-**marts**: one task per dbt model, fed by one `dbt build` in `dbt_producer_watcher`. The model's task shows the failing
-model or test. Clear the model's task: it then runs dbt for that model alone.
+**marts**: `dbt_producer_watcher` is the one `dbt build` of all models and tests; its log shows what failed. Each model
+has a task beside it, which fails with its model, and with a model or a test that it depends on. Mend it and start a new
+run. A model's task that is cleared runs that model alone, without its tests.
 """
 
 from datetime import timedelta
