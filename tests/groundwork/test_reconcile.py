@@ -91,6 +91,11 @@ def test_null_is_not_an_empty_text(stages, change):
     assert differences(stages) == [("silver = warehouse", "note", ("b|1",))]
 
 
+def test_null_is_not_an_empty_text_without_a_key_either(stages, change):
+    change("UPDATE warehouse.points SET note = '' WHERE note IS NULL")
+    assert [aspect for _, aspect, _ in differences(stages, KEYLESS)] == ["note"]
+
+
 def test_values_that_swapped_rows_are_found(stages, change):
     change("UPDATE bronze.prices SET price = 58.90 - price WHERE id = 'a'")
     assert differences(stages) == [("source = bronze", "price", ("a|1", "a|2"))]
