@@ -77,7 +77,7 @@ class EndpointOperations:
 
     @handler("ModifyEndpoint", expand=False)
     def modify_endpoint(self, context: RequestContext, request: dict) -> dict:
-        """Settings that are not given keep their value, unless ExactSettings is true. Connections are to be tested anew."""
+        """Settings that are not given keep their value, unless ExactSettings is true. Connections need a new test."""
         store, arn = store_of(context), request["EndpointArn"]
         before = find_endpoint(store, arn)
         check_unused(store, arn, "modified", only_running=True)
@@ -86,7 +86,7 @@ class EndpointOperations:
         asked = {name: previous[name] for name in (*DESCRIBED, "SslMode") if name in previous} | request
         for name in ("S3Settings", "PostgreSQLSettings"):
             if name in previous and not request.get("ExactSettings"):
-                asked[name] = previous[name] | request.get(name, {})
+                asked[name] = previous[name] | changed_settings(request, name)
         check_encryption_change(before.settings, asked.get("S3Settings", {}))
         after = described(asked)
         after.password = after.password if after.password is not None else before.password
@@ -192,6 +192,20 @@ def source_settings(request: dict, given: dict, description: dict) -> dict:
     description |= {"PostgreSQLSettings": shown, "SslMode": ssl_mode}
     description |= {name: settings[name] for name in DIRECT if settings[name] is not None}
     return settings
+
+
+def changed_settings(request: dict, name: str) -> dict:
+    """The settings that a ModifyEndpoint changes, wherever it names them."""
+    known = endpoints.S3_SETTINGS if name == "S3Settings" else endpoints.POSTGRES_SETTINGS
+    try:
+        extra = endpoints.attributes(request.get("ExtraConnectionAttributes"), known)
+    except endpoints.EndpointError as error:
+        raise invalid(f"Endpoint {request['EndpointArn']}: {error}") from None
+    direct = {
+        field: request[field] for field in (*DIRECT, "ServiceAccessRoleArn") if field in request and field in known
+    }
+    named = {field: value for field, value in extra.items() if field not in endpoints.ATTRIBUTES_ONLY}
+    return named | direct | request.get(name, {})
 
 
 def check_encryption_change(before: dict, after: dict) -> None:

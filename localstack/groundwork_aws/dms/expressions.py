@@ -25,7 +25,8 @@ HEADERS = {
 }
 TYPES = {
     "string": ("text", TEXT), "wstring": ("text", TEXT), "boolean": ("boolean", pa.bool_()),
-    "date": ("date", pa.date32()), "time": ("time", pa.time32("ms")), "datetime": ("timestamp", UTC_MICROSECONDS), "int1": ("smallint", pa.int8()),
+    "date": ("date", pa.date32()), "time": ("time", pa.time32("ms")),
+    "datetime": ("timestamp", UTC_MICROSECONDS), "int1": ("smallint", pa.int8()),
     "int2": ("smallint", pa.int16()), "int4": ("integer", pa.int32()), "int8": ("bigint", pa.int64()),
     "real4": ("real", pa.float32()), "real8": ("double precision", pa.float64()),
 }  # fmt: skip

@@ -32,10 +32,10 @@ from groundwork_aws.dms.models import DmsStore
 from groundwork_aws.dms.task_operations import TaskOperations
 
 ENGINE_VERSIONS = ("3.6.1", "3.6.0", "3.5.4", "3.5.3")
+SIZES = ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge")
 CLASSES = (
     *(f"dms.t3.{size}" for size in ("micro", "small", "medium", "large")),
-    *(f"dms.{family}.{size}" for family in ("c5", "c6i", "r5", "r6i")
-      for size in ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge" if family in ("c6i", "r6i", "r5") else "9xlarge")),
+    *(f"dms.{family}.{size}" for family in ("c6i", "r5", "r6i") for size in SIZES),
 )  # fmt: skip
 STORAGE_GB = (5, 6144)
 # The role without which DMS makes no subnet group: it describes the account's subnets with it.
@@ -279,5 +279,5 @@ def check_vpc_role(context: RequestContext) -> None:
     except ClientError:
         raise CommonServiceException(
             "AccessDeniedFault",
-            f"The IAM Role arn:aws:iam::{context.account_id}:role/{VPC_ROLE} is not configured properly: there is none.",
+            f"The IAM Role arn:aws:iam::{context.account_id}:role/{VPC_ROLE} is not configured properly: it is missing",
         ) from None

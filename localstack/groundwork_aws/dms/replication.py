@@ -120,7 +120,7 @@ def plan(source: Source, task: dict) -> list[Plan]:
     for p in plans:
         if folders.count((p.target_schema, p.target_table)) > 1:
             raise TaskFailed(
-                f"Several tables would be written to {p.target_schema}/{p.target_table}, which S3 targets do not support"
+                f"Several tables would be written to {p.target_schema}/{p.target_table}: S3 targets do not support that"
             )
     return sorted(plans, key=lambda p: -p.load_order)
 

@@ -23,7 +23,7 @@ DEFAULTS = {
         "StopTaskCachedChangesNotApplied": False, "MaxFullLoadSubTasks": 8, "TransactionConsistencyTimeout": 600,
         "CommitRate": 10000,
     },
-    "Logging": {"EnableLogging": False, "LogComponents": []},
+    "Logging": {"EnableLogging": False, "EnableLogContext": False, "LogComponents": []},
     "ControlTablesSettings": {
         "ControlSchema": "", "HistoryTimeslotInMinutes": 5, "HistoryTableEnabled": False,
         "SuspendedTablesTableEnabled": False, "StatusTableEnabled": False, "FullLoadExceptionTableEnabled": False,
@@ -63,6 +63,7 @@ NOT_DONE = {
         "TargetSchema", "FullLobMode", "InlineLobMaxSize", "ParallelLoadThreads", "BatchApplyEnabled",
         "LimitedSizeLobMode",
     },
+    "Logging": {"EnableLogContext"},
     "ErrorBehavior": {
         "DataErrorPolicy", "DataTruncationErrorPolicy", "RecoverableErrorCount", "EventErrorPolicy",
         "TableErrorEscalationCount",
@@ -80,7 +81,7 @@ CHOICES = {
 RANGES = {
     ("FullLoadSettings", "MaxFullLoadSubTasks"): (1, 49),
     ("FullLoadSettings", "CommitRate"): (1, 50000),
-    ("TargetMetadata", "LobMaxSize"): (0, 102400),
+    ("TargetMetadata", "LobMaxSize"): (1, 102400),
 }
 
 
@@ -117,8 +118,10 @@ def parsed(document: str | None) -> dict:
 
 
 def check(group: str, name: str, value: object) -> None:
+    if name.startswith("CloudWatchLog") and value:
+        raise SettingsError("CloudWatchLogGroup or CloudWatchLogStream cannot be set")
     if name not in DEFAULTS[group]:
-        if group == "ValidationSettings" or name.startswith("CloudWatch"):
+        if group == "ValidationSettings" or name.startswith("CloudWatchLog"):
             return  # validation has many more keys, all without meaning while it is off
         raise SettingsError(f"unknown setting {group}.{name}")
     default = DEFAULTS[group][name]

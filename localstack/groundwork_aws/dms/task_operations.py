@@ -74,7 +74,8 @@ class TaskOperations:
                 "ReplicationTaskIdentifier": identifier,
                 "ReplicationTaskArn": arn,
                 **{name: request[name] for name in (
-                    "SourceEndpointArn", "TargetEndpointArn", "ReplicationInstanceArn", "MigrationType", "TableMappings",
+                    "SourceEndpointArn", "TargetEndpointArn", "ReplicationInstanceArn", "MigrationType",
+                    "TableMappings",
                 )},
                 **({"TaskData": request["TaskData"]} if request.get("TaskData") else {}),
                 "Status": "ready",

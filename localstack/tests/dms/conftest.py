@@ -140,7 +140,8 @@ def make_source(aws, source, source_server, role, unique):
         secret = {"username": "dms", "password": password, "host": "127.0.0.1", "port": source_server.port}
         aws("secretsmanager").create_secret(Name=f"{unique}-source", SecretString=json.dumps(secret))
         settings = {
-            "DatabaseName": "postgres", "SecretsManagerSecretId": f"{unique}-source", "SecretsManagerAccessRoleArn": role,
+            "DatabaseName": "postgres", "SecretsManagerSecretId": f"{unique}-source",
+            "SecretsManagerAccessRoleArn": role,
             **more.pop("PostgreSQLSettings", {}),
         }  # fmt: skip
         return aws("dms").create_endpoint(

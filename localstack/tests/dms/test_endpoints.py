@@ -107,6 +107,15 @@ def test_DMS_W_09_encryption_does_not_change_from_s3_to_kms(aws, make_target):
     )  # fmt: skip
 
 
+def test_a_modified_endpoint_keeps_what_is_not_named_wherever_it_was_named(aws, make_source):
+    arn = make_source(PostgreSQLSettings={"MapBooleanAsBoolean": True, "ExecuteTimeout": 30})
+    changed = aws("dms").modify_endpoint(EndpointArn=arn, ExtraConnectionAttributes="mapBooleanAsBoolean=false")
+    settings = changed["Endpoint"]["PostgreSQLSettings"]
+    assert (settings["MapBooleanAsBoolean"], settings["ExecuteTimeout"]) == (False, 30)
+    settings = aws("dms").modify_endpoint(EndpointArn=arn, DatabaseName="other")["Endpoint"]["PostgreSQLSettings"]
+    assert (settings["DatabaseName"], settings["MapBooleanAsBoolean"]) == ("other", False)
+
+
 def test_a_deleted_endpoint_is_gone(aws, make_target):
     arn = make_target()
     assert aws("dms").delete_endpoint(EndpointArn=arn)["Endpoint"]["Status"] == "deleting"

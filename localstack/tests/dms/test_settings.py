@@ -35,6 +35,7 @@ def test_a_later_document_keeps_what_it_does_not_name():
         ('{"FullLoadSettings": {"MaxFullLoadSubTasks": "8"}}', "must be of type int"),
         ('{"FullLoadSettings": {"TargetTablePrepMode": "KEEP"}}', "must be one of DO_NOTHING"),
         ('{"TargetMetadata": {"FullLobMode": true}}', "FullLobMode is True: only False is supported"),
+        ('{"Logging": {"CloudWatchLogGroup": "mine"}}', "cannot be set"),
         ('{"ValidationSettings": {"EnableValidation": true}}', "EnableValidation"),
     ],
 )
