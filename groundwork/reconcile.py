@@ -89,8 +89,8 @@ def reconcile(contracts: dict[str, Contract], stages: dict[str, Stage]) -> Recon
     results = []
     for table, contract in contracts.items():
         found = {name: asked[table, name].result() for name in stages}
-        differences = tuple(find_keys(contract, stages, difference) for difference in compare(found))
-        results.append(TableResult(table, {name: f.rows for name, f in found.items()}, differences))
+        differences = with_keys(contract, stages, compare(found))
+        results.append(TableResult(table, {name: f.rows for name, f in found.items()}, tuple(differences)))
     return Reconciliation(tuple(results))
 
 
@@ -118,6 +118,14 @@ def together(found: dict[str, Fingerprint], side: tuple[str, ...]) -> Fingerprin
 
 
 # --- which rows differ --------------------------------------------------------------------------------------------
+
+
+def with_keys(contract: Contract, stages: dict[str, Stage], differences: list[Difference]) -> list[Difference]:
+    """The differences with keys. Where rows are missing every column's sum is off, so only the key set is looked up."""
+    missing = {d.comparison for d in differences if d.aspect == KEY_SET}
+    return [
+        find_keys(contract, stages, d) if d.aspect == KEY_SET or d.comparison not in missing else d for d in differences
+    ]
 
 
 def find_keys(contract: Contract, stages: dict[str, Stage], difference: Difference) -> Difference:
