@@ -6,18 +6,23 @@ DuckDB decodes the files and writes PostgreSQL's binary COPY format into a pipe,
 server: no row ever becomes a Python object, and no more than a few row groups are in memory.
 """
 
+import fcntl
 import os
 import re
+import tempfile
 import threading
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
+from pathlib import Path
 
 import duckdb
+import duckdb_extension_postgres_scanner
 import psycopg
 
 from groundwork_aws.redshift_data.commands import CopyCommand
 from groundwork_aws.redshift_data.lake import File, Lake
-from groundwork_aws.redshift_data.parquet import FileColumn, check_column, file_columns, spectrum_error
+from groundwork_aws.redshift_data.parquet import FileColumn, check_column, file_columns, named, spectrum_error
 from groundwork_aws.redshift_data.tokens import RedshiftError, literal, quote
 
 CHUNK_BYTES = 1 << 20
@@ -46,8 +51,9 @@ class TableColumn:
 def copy(connection: psycopg.Connection, lake: Lake, command: CopyCommand) -> int:
     """Load the files and return the number of rows. Raises RedshiftError; the caller rolls back."""
     columns = target_columns(connection, command)
-    files = lake.manifest(command.source) if command.manifest else lake.files(command.source)
-    with lake.duckdb() as reader:
+    with tempfile.TemporaryDirectory(prefix="copy-") as folder, decoder() as reader:
+        fetch = lake.fetch_manifest if command.manifest else lake.fetch
+        files = fetch(command.source, Path(folder))
         layouts = {file.url: file_columns(reader, file) for file in files}
         for file in files:
             check_layout(file, layouts[file.url], columns, command)
@@ -55,10 +61,24 @@ def copy(connection: psycopg.Connection, lake: Lake, command: CopyCommand) -> in
             return stream(connection, reader, selection(files, layouts, columns), copy_statement(command, columns))
         except duckdb.Error as error:
             raise unreadable(reader, files, error) from error
-        except psycopg.errors.IntegrityError as error:
+        except (psycopg.errors.IntegrityError, psycopg.errors.StringDataRightTruncation) as error:
             raise too_long(reader, files, layouts, columns) or error from error
-        except psycopg.errors.StringDataRightTruncation as error:
-            raise too_long(reader, files, layouts, columns) or error from error
+
+
+@cache
+def database() -> duckdb.DuckDBPyConnection:
+    """One for all commands: making it takes longer than a small COPY. They share its memory."""
+    connection = duckdb.connect(config={"memory_limit": "512MB", "threads": 2, "autoinstall_known_extensions": "false"})
+    folder = Path(duckdb_extension_postgres_scanner.__file__).parent / "extensions" / f"v{duckdb.__version__}"
+    connection.load_extension(str(folder / "postgres_scanner.duckdb_extension"))
+    # A load's order of rows means nothing, and keeping it would hold finished row groups back in memory, as would a
+    # cache of files that are read once.
+    connection.execute("set preserve_insertion_order = false; set enable_external_file_cache = false")
+    return connection
+
+
+def decoder() -> duckdb.DuckDBPyConnection:
+    return database().cursor()
 
 
 def target_columns(connection: psycopg.Connection, command: CopyCommand) -> list[TableColumn]:
@@ -89,16 +109,17 @@ def selection(files: list[File], layouts: dict[str, list[FileColumn]], columns: 
     """The query over all files. Files whose columns bear the same names are one scan."""
     scans = []
     for _, group in groupby(files, key=lambda file: [(c.name, c.logical) for c in layouts[file.url]]):
-        urls = [file.url for file in group]
-        layout = layouts[urls[0]]
+        same = list(group)
+        layout = layouts[same[0].url]
         values = [column.as_postgres(target.type) for column, target in zip(layout, columns, strict=False)]
         values += ["null"] * (len(columns) - len(layout))
-        scans.append(f"select {', '.join(values)} from {scan(urls)}")
+        scans.append(f"select {', '.join(values)} from {scan(same)}")
     return " union all ".join(scans)
 
 
-def scan(urls: list[str]) -> str:
-    return f"read_parquet([{', '.join(map(literal, urls))}], binary_as_string = true, hive_partitioning = false)"
+def scan(files: list[File]) -> str:
+    paths = ", ".join(literal(str(file.path)) for file in files)
+    return f"read_parquet([{paths}], binary_as_string = true, hive_partitioning = false)"
 
 
 def copy_statement(command: CopyCommand, columns: list[TableColumn]) -> str:
@@ -109,6 +130,7 @@ def copy_statement(command: CopyCommand, columns: list[TableColumn]) -> str:
 def stream(connection: psycopg.Connection, reader: duckdb.DuckDBPyConnection, query: str, statement: str) -> int:
     """Let DuckDB write the query's rows into the server's COPY. Raises what fails first, on either side."""
     read_end, write_end = os.pipe()
+    widen(write_end)
     failures = []
 
     def write() -> None:
@@ -134,13 +156,19 @@ def stream(connection: psycopg.Connection, reader: duckdb.DuckDBPyConnection, qu
         writer.join()
 
 
+def widen(pipe: int) -> None:
+    """Fewer turns between writer and reader, where the system lets a pipe grow."""
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, CHUNK_BYTES)
+
+
 def unreadable(reader: duckdb.DuckDBPyConnection, files: list[File], error: duckdb.Error) -> RedshiftError:
     """Find the file that cannot be read, to name it."""
     for file in files:
         try:
-            reader.execute(f"select count(columns(*)) from {scan([file.url])}").fetchall()
+            reader.execute(f"select count(columns(*)) from {scan([file])}").fetchall()
         except duckdb.Error as file_error:
-            return spectrum_error(f"File '{file.url}' cannot be read: {file_error}")
+            return spectrum_error(f"File '{file.url}' cannot be read: {named(file, file_error)}")
     return spectrum_error(str(error))
 
 
@@ -151,7 +179,7 @@ def too_long(reader: duckdb.DuckDBPyConnection, files, layouts, columns: list[Ta
             limit = column.length
             if limit is None:
                 continue
-            longest = reader.execute(f"select max(strlen({quote(found.name)})) from {scan([file.url])}").fetchone()[0]
+            longest = reader.execute(f"select max(strlen({quote(found.name)})) from {scan([file])}").fetchone()[0]
             if longest and longest > limit:
                 return spectrum_error(
                     f"The length of the data column {column.name} is longer than the length defined in the table. "

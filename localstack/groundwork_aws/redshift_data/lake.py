@@ -1,26 +1,29 @@
-"""S3 as COPY and UNLOAD see it: which files a command names, and a DuckDB that reads and writes them."""
+"""S3 as COPY and UNLOAD see it: which objects a command names, and how they come here."""
 
 import json
-import sys
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import boto3
-import duckdb
-import duckdb_extension_httpfs
-import duckdb_extension_postgres_scanner
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from groundwork_aws.redshift_data.tokens import RedshiftError, literal
+from groundwork_aws.redshift_data.tokens import RedshiftError
+
+# Requests at once; S3 answers each of them for itself.
+DOWNLOADS = 4
+CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class File:
+    """An object, fetched to ``path``; messages name it by its URL."""
+
     url: str
-    size: int
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -36,50 +39,54 @@ class Lake:
     def s3(self):
         return s3_client(self)
 
-    def objects(self, url: str) -> list[File]:
-        """Every object whose key starts with the URL's."""
-        bucket, prefix = split_url(url)
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        try:
-            return [File(f"s3://{bucket}/{o['Key']}", o["Size"]) for page in pages for o in page.get("Contents", [])]
-        except ClientError as error:
-            raise s3_error(error, url) from error
-
-    def files(self, url: str) -> list[File]:
-        """RS-CP-10: the objects that a COPY without a manifest loads. Raises RedshiftError when there is none."""
+    def fetch(self, url: str, folder: Path) -> list[File]:
+        """RS-CP-10: every object whose key starts with the URL's. Raises RedshiftError when there is none."""
         found = self.objects(url)
         if not found:
             bucket, prefix = split_url(url)
             raise RedshiftError(
                 f"The specified S3 prefix '{prefix}' does not exist", detail=f"code: 8001 context: bucket {bucket}"
             )
-        return found
+        return self.fetch_all([{"url": url, "mandatory": True} for url in found], folder)
 
-    def manifest(self, url: str) -> list[File]:
-        """The files that a manifest names (RS-CP-09). A file that is not mandatory may be missing; not all of them."""
+    def fetch_manifest(self, url: str, folder: Path) -> list[File]:
+        """The objects that a manifest names (RS-CP-09). One that is not mandatory may be missing; not all of them."""
         entries = parse_manifest(self.read(url), url)
-        files = [file for entry in entries if (file := self.manifest_file(entry, url))]
+        files = self.fetch_all([checked_entry(entry, url) for entry in entries], folder)
         if not files:
             raise RedshiftError(f"No file of the manifest exists: {url}")
         return files
 
-    def manifest_file(self, entry: dict, manifest: str) -> File | None:
-        url, length = entry["url"], (entry.get("meta") or {}).get("content_length")
-        if not isinstance(length, int):
-            raise RedshiftError(
-                f"Manifest file {manifest} has no meta.content_length for {url}",
-                detail="COPY from a columnar format requires it.",
-            )
+    def objects(self, url: str) -> list[str]:
+        """The URLs of the objects whose key starts with the URL's."""
+        bucket, prefix = split_url(url)
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        try:
+            return [f"s3://{bucket}/{item['Key']}" for page in pages for item in page.get("Contents", [])]
+        except ClientError as error:
+            raise s3_error(error, url) from error
+
+    def fetch_all(self, entries: list[dict], folder: Path) -> list[File]:
+        """One request a file, where reading it in place would take several for the footer and for each row group."""
+        paths = [folder / f"{number}.parquet" for number in range(len(entries))]
+        with ThreadPoolExecutor(DOWNLOADS) as pool:
+            return [file for file in pool.map(self.fetch_one, entries, paths) if file]
+
+    def fetch_one(self, entry: dict, path: Path) -> File | None:
+        url = entry["url"]
         bucket, key = split_url(url)
         try:
-            size = self.s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
+            answer = self.s3.get_object(Bucket=bucket, Key=key)
         except ClientError as error:
-            if error.response["Error"]["Code"] == "404" and not entry.get("mandatory", False):
+            if error.response["Error"]["Code"] == "NoSuchKey" and not entry.get("mandatory", False):
                 return None
             raise s3_error(error, url) from error
-        if size != length:
-            raise RedshiftError(f"File {url} has {size} bytes, but manifest {manifest} says {length}")
-        return File(url, size)
+        size, expected = answer["ContentLength"], entry.get("content_length", answer["ContentLength"])
+        if size != expected:
+            raise RedshiftError(f"File {url} has {size} bytes, but its manifest says {expected}")
+        with path.open("wb") as file:
+            shutil.copyfileobj(answer["Body"], file, CHUNK_BYTES)
+        return File(url, path)
 
     def read(self, url: str) -> bytes:
         bucket, key = split_url(url)
@@ -87,23 +94,6 @@ class Lake:
             return self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         except ClientError as error:
             raise s3_error(error, url, "Problem reading manifest file - ") from error
-
-    def duckdb(self) -> duckdb.DuckDBPyConnection:
-        """A DuckDB of its own that reads and writes this S3; the caller closes it."""
-        connection = duckdb.connect(
-            config={"memory_limit": "512MB", "threads": 2, "autoinstall_known_extensions": "false"}
-        )
-        for package in (duckdb_extension_httpfs, duckdb_extension_postgres_scanner):
-            connection.load_extension(str(extension_file(package)))
-        endpoint = urlsplit(self.endpoint_url)
-        connection.execute(
-            f"""create secret (type s3, key_id {literal(self.access_key)}, secret {literal(self.secret_key)},
-            region {literal(self.region)}, endpoint {literal(endpoint.netloc)}, url_style 'path',
-            use_ssl {str(endpoint.scheme == "https").lower()})"""
-        )
-        # A COPY is by row order of no meaning; keeping it would hold finished row groups back in memory.
-        connection.execute("set preserve_insertion_order = false; set enable_progress_bar = false")
-        return connection
 
 
 @cache
@@ -115,13 +105,8 @@ def s3_client(lake: Lake):
         aws_access_key_id=lake.access_key,
         aws_secret_access_key=lake.secret_key,
         region_name=lake.region,
-        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 3}),
+        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 3}, max_pool_connections=20),
     )
-
-
-def extension_file(package) -> Path:
-    folder = Path(sys.modules[package.__name__].__file__).parent / "extensions" / f"v{duckdb.__version__}"
-    return next(folder.glob("*.duckdb_extension"))
 
 
 def split_url(url: str) -> tuple[str, str]:
@@ -137,6 +122,16 @@ def parse_manifest(content: bytes, url: str) -> list[dict]:
     except (ValueError, TypeError, KeyError) as error:
         raise RedshiftError(f"Manifest file is not in correct json format: {url}", detail=str(error)) from error
     raise RedshiftError(f"Manifest file {url} has no entries, or one that is not a full path of an S3 object")
+
+
+def checked_entry(entry: dict, manifest: str) -> dict:
+    length = (entry.get("meta") or {}).get("content_length")
+    if not isinstance(length, int):
+        raise RedshiftError(
+            f"Manifest file {manifest} has no meta.content_length for {entry['url']}",
+            detail="COPY from a columnar format requires it.",
+        )
+    return {**entry, "content_length": length}
 
 
 def s3_error(error: ClientError, url: str, prefix: str = "") -> RedshiftError:

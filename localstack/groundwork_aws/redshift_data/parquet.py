@@ -33,6 +33,7 @@ class FileColumn:
         """The DuckDB expression whose binary form is the one that PostgreSQL expects for the column."""
         name, kind = quote(self.name), target.split("(")[0]
         if kind == "timestamp without time zone":
+            # also of an instant, which is shown in UTC
             return f"make_timestamp(epoch_us({name}))"
         if kind == "timestamp with time zone":
             return f"{name}::timestamptz"
@@ -69,10 +70,12 @@ def file_columns(reader: duckdb.DuckDBPyConnection, file: File) -> list[FileColu
         rows = reader.execute(
             f"""select name, type, type_length, coalesce(converted_type, ''), precision, scale,
                 repetition_type = 'OPTIONAL', coalesce(num_children, 0), coalesce(logical_type, '')
-            from parquet_schema({literal(file.url)})"""
+            from parquet_schema({literal(str(file.path))})"""
         ).fetchall()
     except duckdb.Error as error:
-        raise spectrum_error(f"File '{file.url}' has an invalid version number or footer: {error}") from error
+        raise spectrum_error(
+            f"File '{file.url}' has an invalid version number or footer: {named(file, error)}"
+        ) from error
     columns, remaining = [], iter(rows[1:])
     for name, physical, length, converted, precision, scale, optional, children, logical in remaining:
         skip_children(remaining, children)
@@ -80,6 +83,11 @@ def file_columns(reader: duckdb.DuckDBPyConnection, file: File) -> list[FileColu
         kind = logical_name(converted, logical)
         columns.append(FileColumn(name, physical or "group", length, kind, precision, scale, optional, children > 0))
     return columns
+
+
+def named(file: File, error: duckdb.Error) -> str:
+    """DuckDB's message with the object's name for that of the copy."""
+    return str(error).replace(str(file.path), file.url)
 
 
 def skip_children(rows, count: int) -> None:

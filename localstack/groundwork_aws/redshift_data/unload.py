@@ -58,8 +58,8 @@ def clear_target(lake: Lake, command: UnloadCommand) -> None:
     bucket, prefix = split_url(command.target)
     present = lake.objects(command.target)
     if command.clean_path:
-        for file in present:
-            lake.s3.delete_object(Bucket=bucket, Key=split_url(file.url)[1])
+        for url in present:
+            lake.s3.delete_object(Bucket=bucket, Key=split_url(url)[1])
     elif present and not command.allow_overwrite:
         raise RedshiftError(
             "Specified unload destination on S3 is not empty. Consider using a different bucket / prefix, manually "

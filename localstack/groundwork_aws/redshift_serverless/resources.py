@@ -97,7 +97,10 @@ class Workgroup(Resource):
         client.delete_workgroup(workgroupName=model["WorkgroupName"])
 
     def read_only(self, answer: dict) -> dict:
-        return {"Workgroup": raised({**answer["workgroup"], "creationDate": str(answer["workgroup"]["creationDate"])})}
+        workgroup = raised({**answer["workgroup"], "creationDate": str(answer["workgroup"]["creationDate"])})
+        # Fn::GetAtt gives strings, and LocalStack leaves out an output that is none.
+        workgroup["Endpoint"]["Port"] = str(workgroup["Endpoint"]["Port"])
+        return {"Workgroup": workgroup}
 
 
 NamespacePlugin = plugin(Namespace)
