@@ -10,6 +10,7 @@ leaves its silver as it was, the others are committed, and the application ends 
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -31,6 +32,8 @@ from groundwork_spark.storage import Storage
 # More tables than cores at a time: one plans or commits while another computes.
 TABLES_AT_A_TIME = 4
 EXPECTED_ERRORS = (BronzeSchemaError, silver.TooManyRejected, OSError, PySparkException, Py4JJavaError)
+# `[FAILED_READ_FILE.NO_HINT] Encountered error while reading file …`, which can be deep in a job's stack trace.
+SPARK_ERROR = re.compile(r"\[[A-Z][A-Z0-9_.]+\] .*")
 
 
 def main(arguments: list[str]) -> None:
@@ -115,9 +118,12 @@ def side_by_side[T](action: Callable[[str], T], names: list[str]) -> tuple[dict[
 
 
 def explain(table: str, error: Exception) -> str:
-    """One line that names the table; of Spark's errors what they say first, which names the file."""
-    text = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else str(error)
-    line = text.strip().splitlines()[0]
+    """One line that names the table; of Spark's errors the one that has an error class, which names the file."""
+    text = error.java_exception.toString() if isinstance(error, Py4JJavaError) else str(error)
+    classified = SPARK_ERROR.search(text)
+    line = classified.group() if classified else text.strip().splitlines()[0]
+    if "[FAILED_READ_FILE" in line:
+        line += " Load the table again to replace the file"
     return line if line.startswith(f"{table}:") else f"{table}: {line}"
 
 
