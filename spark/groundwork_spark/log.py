@@ -1,8 +1,7 @@
-"""Progress lines on stderr, which EMR keeps as the step's ``stderr``."""
+"""Progress lines, which users read in the step's ``stdout``: ``spark-submit`` sends a Python job's stderr there too."""
 
-import sys
 import time
 
 
 def say(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S', time.gmtime())} {text}", file=sys.stderr, flush=True)
+    print(f"{time.strftime('%H:%M:%S', time.gmtime())} {text}", flush=True)

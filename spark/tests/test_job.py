@@ -115,8 +115,8 @@ def outcomes(summary: dict) -> dict:
 
 
 def test_EMR_R_05_the_job_configures_delta_itself_and_brings_nine_tables_to_silver(result, contracts):
-    assert outcomes(json.loads(result.stdout)) == {name: ("written", 1, 0) for name in contracts}
-    assert "orders: 1 rows read, 0 rejected" in result.stderr
+    assert outcomes(json.loads(result.stdout.splitlines()[-1])) == {name: ("written", 1, 0) for name in contracts}
+    assert "orders: 1 rows read, 0 rejected" in result.stdout
 
 
 def test_RS_CP_09_the_manifest_has_every_file_with_its_exact_size(item_file, s3):
@@ -151,8 +151,7 @@ def test_a_failure_ends_with_exit_code_1_and_says_why(endpoint, tmp_path):
         "s3://no-such-bucket",
     )
     assert result.returncode == 1
-    assert "silver: s3://no-such-bucket/shop: " in result.stderr
-    assert result.stdout == ""
+    assert result.stdout.startswith("silver: s3://no-such-bucket/shop: ")
 
 
 def test_a_table_without_a_contract_is_refused(contracts, capsys):

@@ -3,8 +3,8 @@
     spark-submit --py-files s3://ARTIFACTS/spark/groundwork_spark.zip s3://ARTIFACTS/spark/silver.py \
         --bronze s3://BRONZE/olist/shop --silver s3://SILVER/olist [--tables orders,customers]
 
-Progress goes to stderr; a summary in JSON goes to stdout and to ``<silver>/_runs/latest.json``. Nothing is written
-before every table's bronze has passed its schema check. After that each table stands for itself: one that fails
+Progress goes to stdout, whose last line is a summary in JSON, also kept in ``<silver>/_runs/latest.json``; after it
+come the reasons of a failure. Nothing is written before every table's bronze has passed its schema check. After that each table stands for itself: one that fails
 leaves its silver as it was, the others are committed, and the application ends with exit code 1 and the reasons.
 """
 
