@@ -3,10 +3,10 @@
 
     .groundwork/venvs/localstack/bin/python tests/benchmarks/bench_athena.py [--rows 1200000] [--rounds 5]
 
-Data: ``--rows`` order items as one Parquet file and as a Delta table, in LocalStack's S3. Athena's time is what a client
-waits for, from StartQueryExecution until the query has ended and its CSV is there, asked every 5 ms. The peer is DuckDB in
-this process, its httpfs reading the same objects of the same S3, with nothing cached between queries; for the export it
-writes a CSV to S3 too. Rounds alternate; medians count. The target is at most 1.3 times the peer plus 0.3 s a query.
+Data: ``--rows`` order items as one Parquet file and as a Delta table, in LocalStack's S3. Athena's time is what a
+client waits for, from StartQueryExecution until the query has ended and its CSV is there, asked every 5 ms. The peer is
+DuckDB in this process, its httpfs reading the same objects of the same S3, with nothing cached between queries; for the
+export it writes a CSV to S3 too. Rounds alternate; medians count. The target is at most 1.3 times the peer plus 0.3 s.
 """
 
 import argparse
@@ -23,8 +23,9 @@ import duckdb
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from groundwork import services
 from groundwork_aws.athena.engine import extension_file
+
+from groundwork import services
 
 TARGET_RATIO, TARGET_SECONDS = 1.3, 0.3
 ITEMS = """
@@ -41,16 +42,14 @@ COLUMNS = {
     "shipped_at": "timestamp",
     "weight": "double",
 }
-SPARK = {
-    "order_id": "string",
-    "seller_id": "string",
-    "price": "decimal(10,2)",
-    "shipped_at": "timestamp",
-    "weight": "double",
-}
 CHECKSUM = "sum(from_base(substr(to_hex(md5(to_utf8({}))), 1, 8), 16))"
 DIRECT_CHECKSUM = "sum(('0x' || substr(md5({}), 1, 8))::bigint)"
 
+# each table as DuckDB reads it directly
+SOURCES = {
+    "items": "read_parquet('s3://bench/items/part-0.parquet')",
+    "delta": "delta_scan('s3://bench/delta')",
+}
 # name: (in Athena's dialect, in DuckDB's); {t} is the table
 QUERIES = {
     "one row": ("SELECT 1", "SELECT 1"),
@@ -88,14 +87,10 @@ def measure(port: int, rows: int, rounds: int) -> None:
     load(clients, direct, rows)
     idle = memory(port)
     print(f"{rows:,} rows, {rounds} rounds; LocalStack holds {idle} MB before the first query")
-    for kind, source in (
-        ("Parquet", "read_parquet('s3://bench/items/part-0.parquet')"),
-        ("Delta", "delta_scan('s3://bench/delta')"),
-    ):
+    for table, source in SOURCES.items():
         for name, (athena_sql, direct_sql) in QUERIES.items():
-            table = "bench.items" if kind == "Parquet" else "bench.delta"
-            report(f"{kind} {name}", rounds, port, idle,
-                   lambda sql=athena_sql, t=table: run_athena(clients["athena"], sql.format(t=t)),
+            report(f"{table} {name}", rounds, port, idle,
+                   lambda sql=athena_sql, t=f"bench.{table}": run_athena(clients["athena"], sql.format(t=t)),
                    lambda sql=direct_sql, t=source: direct.execute(sql.format(t=t)).fetchall())  # fmt: skip
 
 
@@ -144,7 +139,7 @@ def load(clients: dict, connection: duckdb.DuckDBPyConnection, rows: int) -> Non
     for key in ("items/part-0.parquet", "delta/part-0.parquet"):
         connection.execute(f"COPY ({ITEMS.format(rows=rows)}) TO 's3://bench/{key}' (FORMAT parquet, COMPRESSION zstd)")
     size = clients["s3"].head_object(Bucket="bench", Key="delta/part-0.parquet")["ContentLength"]
-    fields = [{"name": n, "type": t, "nullable": True, "metadata": {}} for n, t in SPARK.items()]
+    fields = [{"name": n, "type": t, "nullable": True, "metadata": {}} for n, t in COLUMNS.items()]
     metadata = {"id": "bench", "format": {"provider": "parquet", "options": {}}, "partitionColumns": [],
                 "schemaString": json.dumps({"type": "struct", "fields": fields}), "configuration": {}}  # fmt: skip
     added = {"path": "part-0.parquet", "partitionValues": {}, "size": size, "modificationTime": 0, "dataChange": True}
@@ -169,10 +164,11 @@ def memory(port: int) -> int:
 
 def process_of(port: int) -> Path:
     wanted = f"127.0.0.1:{port}".encode()
-    return next(
-        p for p in Path("/proc").glob("[0-9]*")
-        if p.joinpath("cmdline").read_bytes().endswith(b"groundwork_aws\0") and wanted in p.joinpath("environ").read_bytes()
-    )  # fmt: skip
+    for process in Path("/proc").glob("[0-9]*"):
+        is_localstack = process.joinpath("cmdline").read_bytes().endswith(b"groundwork_aws\0")
+        if is_localstack and wanted in process.joinpath("environ").read_bytes():
+            return process
+    raise RuntimeError(f"no LocalStack listens on {port}")
 
 
 class Peak:

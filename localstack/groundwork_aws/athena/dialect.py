@@ -55,7 +55,7 @@ GRAMMAR = (
     exp.Filter, exp.Distinct, exp.Interval, exp.Var, exp.Extract, exp.Array, exp.Bracket, exp.Lambda, exp.Tuple,
     exp.Values, exp.Unnest, exp.Cube, exp.Rollup, exp.GroupingSets, exp.Trim, exp.Substring, exp.StrPosition,
     exp.AtTimeZone, exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentTime, exp.Version, exp.Dot,
-    exp.IgnoreNulls, exp.RespectNulls, exp.Struct, exp.PropertyEQ, exp.HexString, exp.Placeholder, exp.Slice,
+    exp.IgnoreNulls, exp.RespectNulls, exp.Struct, exp.PropertyEQ, exp.HexString, exp.Slice,
     exp.Localtimestamp,
 )  # fmt: skip
 
@@ -101,11 +101,16 @@ def rows_of(values: exp.Values) -> exp.Select:
     return exp.select("*").from_(values)
 
 
-def check_tokens(sql: str) -> None:
+def tokens_of(sql: str) -> list[tokens.Token]:
+    """Raises SyntaxRefused, for a text without its closing quote for instance."""
     try:
-        found = Athena().tokenize(sql)
+        return Athena().tokenize(sql)
     except sqlglot.errors.TokenError as error:
         raise SyntaxRefused(f"line 1:1: {error}") from error
+
+
+def check_tokens(sql: str) -> None:
+    found = tokens_of(sql)
     if not found:
         raise SyntaxRefused("line 1:1: mismatched input '<EOF>'")
     previous = None

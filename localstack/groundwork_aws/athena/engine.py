@@ -112,7 +112,8 @@ class Engine:
         database.execute("SET integer_division = true")  # a macro's ``/`` is settled when it is made
         for macro in MACROS:
             database.execute(macro)
-        database.execute("SET s3_uploader_max_filesize = '50GB'")
+        # parts of 20 MB, of which at most four are in memory
+        database.execute("SET s3_uploader_max_filesize = '200GB'; SET s3_uploader_thread_limit = 4")
         # Parquet files whose footers agree with a table: (URI, ETag, the table's columns)
         self.checked: set[tuple] = set()
         self.connections: queue.LifoQueue = queue.LifoQueue()

@@ -17,7 +17,7 @@ from groundwork_aws.athena.engine import Cancelled, Engine
 from groundwork_aws.athena.errors import QueryFailed, SyntaxRefused, failed
 from groundwork_aws.athena.models import AthenaStore, Execution
 from groundwork_aws.athena.requests import PRIMARY, InvalidRequestException, find_work_group, idempotent
-from groundwork_aws.athena.statements import Statement, classify
+from groundwork_aws.athena.statements import Statement, classify, prepared_call, with_values
 from groundwork_aws.athena.types import Column, hive_type
 from groundwork_aws.athena.work_groups import check_result_configuration
 from localstack import config
@@ -39,7 +39,7 @@ class Executions:
             raise InvalidRequestException(f"WorkGroup {group['Name']} is disabled.")
         results_to = result_configuration(group, request, connect_to(aws_access_key_id=account, region_name=region).s3)
         try:
-            statement = classify(request["QueryString"])
+            statement = classify(complete(store, group["Name"], request))
         except SyntaxRefused as error:
             raise InvalidRequestException(str(error), "MALFORMED_QUERY") from error
         execution = new_execution(statement, group, results_to, request)
@@ -52,6 +52,18 @@ class Executions:
     def stop(self, execution: Execution) -> None:
         """A query that has ended stays as it ended."""
         execution.run.interrupt()
+
+
+def complete(store: AthenaStore, group: str, request: dict) -> str:
+    """The statement with the values of its parameters, that of EXECUTE being the prepared one. Raises SyntaxRefused."""
+    sql, values = request["QueryString"], request.get("ExecutionParameters") or []
+    called = prepared_call(sql)
+    if called:
+        name, given = called
+        if (group, name) not in store.prepared_statements:
+            raise SyntaxRefused(f"PreparedStatement {name} was not found in workGroup {group}")
+        sql, values = store.prepared_statements[group, name]["QueryStatement"], given or values
+    return with_values(sql, values)
 
 
 @cache
@@ -91,6 +103,7 @@ def new_execution(statement: Statement, group: dict, results_to: dict, request: 
         "SubstatementType": statement.action,
         "ResultConfiguration": {**results_to, "OutputLocation": location},
         "ResultReuseConfiguration": {"ResultReuseByAgeConfiguration": {"Enabled": False}},
+        **{k: request[k] for k in ("ExecutionParameters",) if k in request},
         "QueryExecutionContext": {k: v.lower() for k, v in asked.items()},
         "Status": {"State": "QUEUED", "SubmissionDateTime": datetime.now(UTC)},
         "Statistics": {},

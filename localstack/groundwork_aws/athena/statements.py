@@ -79,6 +79,45 @@ def classify(sql: str) -> Statement:
     raise SyntaxRefused("Queries of this type are not supported")
 
 
+EXECUTE = re.compile(r"EXECUTE\s+(?P<name>\w+)(?:\s+USING\s+(?P<values>.*))?", re.I | re.S)
+
+
+def prepared_call(sql: str) -> tuple[str, list[str]] | None:
+    """The prepared statement that EXECUTE names and the values that it is given; None for another statement."""
+    found = EXECUTE.fullmatch(without_comments(sql).rstrip().removesuffix(";").rstrip())
+    if not found:
+        return None
+    values, start, depth = [], 0, 0
+    text = found["values"] or ""
+    for token in dialect.tokens_of(text):
+        depth += (token.text in "([") - (token.text in ")]")
+        if token.text == "," and depth == 0:
+            values.append(text[start : token.start])
+            start = token.end + 1
+    return found["name"], [v.strip() for v in [*values, text[start:]] if v.strip()]
+
+
+def with_values(sql: str, values: list[str]) -> str:
+    """The statement with its question marks replaced, in their order. Raises SyntaxRefused."""
+    places = [t for t in dialect.tokens_of(sql) if t.token_type is sqlglot.TokenType.PLACEHOLDER]
+    if len(places) != len(values):
+        raise SyntaxRefused(f"Incorrect number of parameters: expected {len(places)} but found {len(values)}")
+    for token, value in reversed(list(zip(places, values, strict=True))):
+        check_value(value)
+        sql = sql[: token.start] + value + sql[token.end + 1 :]
+    return sql
+
+
+def check_value(text: str) -> None:
+    try:
+        value = sqlglot.parse_one(text, read=dialect.Athena)
+    except sqlglot.errors.SqlglotError as error:
+        raise SyntaxRefused(f"Invalid parameter value: {text}") from error
+    plain = value.this if isinstance(value, (exp.Neg, exp.Cast)) else value
+    if not isinstance(plain, (exp.Literal, exp.Boolean, exp.Null)):
+        raise SyntaxRefused(f"Invalid parameter value, which must be a literal: {text}")
+
+
 def without_comments(sql: str) -> str:
     """The statement from its first word on."""
     while found := COMMENT.match(sql):

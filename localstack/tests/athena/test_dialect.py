@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from groundwork_aws.athena import dialect, results
 from groundwork_aws.athena.engine import Engine, Run
 from groundwork_aws.athena.errors import QueryFailed

@@ -141,6 +141,7 @@ def test_explain_shows_a_plan_and_reads_nothing(lake):
         "SELECT price FROM orders QUALIFY row_number() OVER () = 1",
         "SELECT",
         "SELEC 1",
+        "SELECT 'unclosed",
         "",
         "-- nothing",
     ],
@@ -165,3 +166,22 @@ def test_a_function_of_duckdbs_own_is_not_there(lake, call):
 
 def test_a_path_instead_of_a_table_is_not_read(lake):
     assert lake.reason('SELECT * FROM "/etc/passwd"').startswith("TABLE_NOT_FOUND: line 1:15: ")
+
+
+def test_a_question_mark_stands_for_an_execution_parameter(lake):
+    sql = "SELECT order_id FROM orders WHERE customer = ? AND price > ?"
+    assert lake.query(sql, ExecutionParameters=["'ana'", "1.5"]) == [["order_id"], ["a1"]]
+    for values in (["'ana'"], ["'ana'", "price"], ["'ana'", "1) OR (1 = 1"]):
+        with pytest.raises(ClientError, match="InvalidRequestException"):
+            lake.start(sql, ExecutionParameters=values)
+
+
+def test_a_prepared_statement_is_executed_with_its_values(lake, unique):
+    lake.athena.create_work_group(Name=unique, Configuration={"EnforceWorkGroupConfiguration": False})
+    named = {"StatementName": "by_customer", "WorkGroup": unique}
+    lake.athena.create_prepared_statement(**named, QueryStatement="SELECT order_id FROM orders WHERE customer = ?")
+    where = {"WorkGroup": unique, "ResultConfiguration": {"OutputLocation": f"s3://{lake.bucket}/results/"}}
+    assert lake.query("EXECUTE by_customer USING 'ana'", **where) == [["order_id"], ["a1"]]
+    lake.athena.delete_prepared_statement(**named)
+    with pytest.raises(ClientError, match="was not found"):
+        lake.start("EXECUTE by_customer USING 'ana'", **where)
