@@ -1,11 +1,12 @@
-"""Bronze to silver: every table of the contracts, side by side in one application.
+r"""Bronze to silver: every table of the contracts, side by side in one application.
 
     spark-submit --py-files s3://ARTIFACTS/spark/groundwork_spark.zip s3://ARTIFACTS/spark/silver.py \
         --bronze s3://BRONZE/olist/shop --silver s3://SILVER/olist [--tables orders,customers]
 
-Progress goes to stdout, whose last line is a summary in JSON, also kept in ``<silver>/_runs/latest.json``; after it
-come the reasons of a failure. Nothing is written before every table's bronze has passed its schema check. After that each table stands for itself: one that fails
-leaves its silver as it was, the others are committed, and the application ends with exit code 1 and the reasons.
+Progress goes to stdout, then a summary in one line of JSON, also kept in ``<silver>/_runs/latest.json``, then the
+reasons of a failure. Nothing is written before every table's bronze has passed its schema check. After that each table
+stands for itself: one that fails leaves its silver as it was, the others are committed, and the application ends with
+exit code 1.
 """
 
 import argparse
