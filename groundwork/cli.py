@@ -185,7 +185,7 @@ def logs(
 
 def bring_up() -> None:
     """What `up` and `demo` share: services, stacks, source, connections."""
-    from groundwork import deploy, seed
+    from groundwork import deploy, seed, topology
     from groundwork.aws import use_local_endpoint
     from groundwork.doctor import examine
     from groundwork.runtimes import processes
@@ -197,6 +197,7 @@ def bring_up() -> None:
 
     def meanwhile() -> None:
         deploy.deploy_stacks(settings(), say)
+        topology.admit_dbt(settings())
         seed.seed(settings(), say)
         deploy.upload_artifacts(settings(), say)
         deploy.test_connections(say)

@@ -124,6 +124,16 @@ def airflow(settings: Settings) -> Airflow:
     )
 
 
+def admit_dbt(settings: Settings) -> None:
+    """Let dbt act as the namespace's administrator, as an IAM role does that signs in to the workgroup.
+
+    dbt-postgres signs in with a password of its own; the database and the administrator exist once the stacks do.
+    """
+    with psycopg.connect(settings.warehouse_dsn, autocommit=True) as connection:
+        connection.execute("GRANT warehouse_admin TO dbt")
+        connection.execute("ALTER ROLE dbt IN DATABASE analytics SET role = warehouse_admin")
+
+
 def tls_files(folder: Path) -> tuple[Path, Path]:
     """A self-signed certificate for 127.0.0.1 and its key, made once."""
     certificate, key = folder / "server.pem", folder / "server.key"
