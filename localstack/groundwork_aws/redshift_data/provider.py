@@ -29,6 +29,7 @@ class RedshiftDataProvider:
 
     def _execute(self, context: RequestContext, request: dict, sqls: list[str], is_batch: bool) -> dict:
         requests.check_execute(request, sqls)
+        bound = requests.bound(sqls, request.get("Parameters", []))
         store = store_of(context)
         with store.lock:
             store.forget_old()
@@ -39,7 +40,7 @@ class RedshiftDataProvider:
                 store.statements[statement.id] = statement
                 if request.get("ClientToken"):
                     store.tokens[request["ClientToken"]] = statement.id
-                submit(statement, requests.bound(sqls, request.get("Parameters", [])), login)
+                submit(statement, bound, login)
         session = {"SessionId": statement.session.id} if statement.session else {}
         return {"Id": statement.id, "CreatedAt": statement.created, **statement.target, **session}
 
@@ -60,7 +61,9 @@ class RedshiftDataProvider:
 
     def _result(self, context: RequestContext, request: dict, wanted_format: str, page) -> dict:
         statement, part = find(store_of(context), request["Id"])
-        part = part or statement.parts[-1]
+        if part is None and statement.is_batch:
+            raise validation_error(f"Statement {statement.id} is a batch: ask for the result of {statement.id}:<n>.")
+        part = part or statement.parts[0]
         if statement.result_format != wanted_format:
             raise validation_error(f"The result format of statement {request['Id']} is {statement.result_format}.")
         if part.result is None:

@@ -110,7 +110,9 @@ class Rewriter:
         token, name = tokens[at], tokens[at].name()
         before = tokens[at - 1] if at else None
         if (before and before.text == ".") or is_definition(tokens, at):
-            # A function of a schema is the user's own: PostgreSQL knows whether it is there.
+            # A function of a schema is the user's own, and PostgreSQL knows whether it is there.
+            if before.text == "." and at > 1 and tokens[at - 2].name() in ("pg_catalog", "redshift"):
+                functions.check_name(token, name, self.has_table)
             return None, at + 1
         end = closing(tokens, at + 1)
         if name == "listagg":

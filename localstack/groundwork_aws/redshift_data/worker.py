@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/redshift-data/latest/APIReference/API_DescribeStatem
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import psycopg
 
@@ -67,6 +68,8 @@ def run(statement: Statement, sqls: list[str], runner: Runner) -> None:
         if statement.cancelled:
             raise RedshiftError(CANCELLED)
         run_part(part, sql, runner)
+    if statement.cancelled and runner.in_transaction():
+        raise RedshiftError(CANCELLED)
     if statement.is_batch and runner.in_transaction():
         runner.connection.execute("commit")
     statement.move("FINISHED")
@@ -89,8 +92,9 @@ def run_part(part: SubStatement, sql: str, runner: Runner) -> None:
 def fail(statement: Statement, error: str) -> None:
     """RS-D-09, RS-D-10: a cancelled statement is ABORTED, a failed one FAILED, and what comes after it ABORTED."""
     connection = statement.connection
-    if connection and not connection.closed:
-        connection.execute("rollback")
+    with suppress(psycopg.OperationalError):  # a connection that broke has rolled back already
+        if connection:
+            connection.execute("rollback")
     status = "ABORTED" if statement.cancelled else "FAILED"
     for part in statement.parts:
         if part.status == "FAILED":

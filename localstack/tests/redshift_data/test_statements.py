@@ -164,6 +164,8 @@ def test_RS_D_10_a_part_of_a_batch_has_its_own_result(warehouse):
     answer = warehouse.batch("select 1 as a", "select 2 as b")
     result = warehouse.client.get_statement_result(Id=f"{answer['Id']}:1")
     assert result["Records"] == [[{"longValue": 1}]]
+    with pytest.raises(ClientError, match="batch"):
+        warehouse.client.get_statement_result(Id=answer["Id"])
     assert warehouse.client.describe_statement(Id=f"{answer['Id']}:2")["QueryString"] == "select 2 as b"
 
 

@@ -10,7 +10,8 @@ import pytest
 
 QUERY = (
     "select 1::int as id, ''two''::varchar(5) as name, 1.50::decimal(10,2) as price, true as good, "
-    "timestamp ''2017-07-01 10:00:00.5'' as at, null::float as nothing union all select 2, '''', null::decimal(10,2), false, null, 2.5"
+    "timestamp ''2017-07-01 10:00:00.5'' as at, null::float as nothing "
+    "union all select 2, '''', null::decimal(10,2), false, null, 2.5"
 )
 
 

@@ -17,7 +17,8 @@ def client(aws):
 @pytest.fixture
 def namespace(client, unique):
     return client.create_namespace(
-        namespaceName=unique, dbName=unique, adminUsername=unique, manageAdminPassword=True, tags=[{"key": "a", "value": "b"}]
+        namespaceName=unique, dbName=unique, adminUsername=unique, manageAdminPassword=True,
+        tags=[{"key": "a", "value": "b"}]
     )["namespace"]  # fmt: skip
 
 
@@ -113,7 +114,8 @@ def test_a_namespace_that_aws_would_refuse_is_refused(client, unique, fields, re
 def test_an_update_changes_roles_and_the_password(aws, client, warehouse_server, namespace, unique):
     role = f"arn:aws:iam::000000000000:role/{unique}"
     answer = client.update_namespace(
-        namespaceName=unique, iamRoles=[role], defaultIamRoleArn=role, manageAdminPassword=False, adminUserPassword="Password2"
+        namespaceName=unique, iamRoles=[role], defaultIamRoleArn=role, manageAdminPassword=False,
+        adminUserPassword="Password2"
     )["namespace"]  # fmt: skip
     assert answer["iamRoles"] == [f"IamRole(applyStatus=in-sync, iamRoleArn={role})"]
     assert "adminPasswordSecretArn" not in answer
@@ -156,6 +158,35 @@ def test_tags_are_kept(client, namespace):
     client.tag_resource(resourceArn=arn, tags=[{"key": "c", "value": "d"}])
     client.untag_resource(resourceArn=arn, tagKeys=["a"])
     assert client.list_tags_for_resource(resourceArn=arn)["tags"] == [{"key": "c", "value": "d"}]
+
+
+def test_a_user_made_by_sql_has_what_was_granted_and_goes_with_the_namespace(
+    aws, client, warehouse_server, namespace, unique
+):
+    client.create_workgroup(workgroupName=unique, namespaceName=unique)
+    sqls = [
+        "create schema silver",
+        "create table silver.t (a int)",
+        f"create user u_{unique} password 'Password1'",
+        f"grant usage on schema silver to u_{unique}",
+        f"grant select on all tables in schema silver to u_{unique}",
+        f"grant create on database {unique} to u_{unique}",
+    ]
+    data = aws("redshift-data")
+    id = data.batch_execute_statement(WorkgroupName=unique, Database=unique, Sqls=sqls)["Id"]
+    while (answer := data.describe_statement(Id=id))["Status"] not in ("FINISHED", "FAILED"):
+        time.sleep(0.05)
+    assert answer.get("Error") is None
+    dsn = make_conninfo(warehouse_server.dsn(unique), user=f"u_{unique}", password="Password1")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("create schema marts")
+        connection.execute("create table marts.t as select * from silver.t")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("insert into silver.t values (1)")
+    client.delete_workgroup(workgroupName=unique)
+    client.delete_namespace(namespaceName=unique)
+    with psycopg.connect(warehouse_server.dsn()) as connection:
+        assert connection.execute("select 1 from pg_roles where rolname like %s", [f"%{unique}"]).fetchone() is None
 
 
 def deploy(aws, name: str, template: dict) -> dict:
