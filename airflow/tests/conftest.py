@@ -7,7 +7,9 @@ from pathlib import Path
 from groundwork import services
 from groundwork.airflow_services import Airflow
 
-STATE = Path(tempfile.mkdtemp(prefix="groundwork-airflow-"))
+# Gone when the tests end.
+FOLDER = tempfile.TemporaryDirectory(prefix="groundwork-airflow-")
+STATE = Path(FOLDER.name)
 
 AIRFLOW = Airflow(
     state=STATE,
