@@ -45,10 +45,11 @@ IDENTIFIER = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9])*")
 
 def check_identifier(name: str, value: str, longest: int = 255) -> None:
     if len(value) > longest or not IDENTIFIER.fullmatch(value):
-        raise invalid(
-            f"The parameter {name} is not a valid identifier: {value}. Identifiers must begin with a letter; must contain"
-            " only ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens"
+        rules = (
+            "Identifiers must begin with a letter; must contain only ASCII letters, digits, and hyphens; and must not "
+            "end with a hyphen or contain two consecutive hyphens"
         )
+        raise invalid(f"The parameter {name} is not a valid identifier: {value}. {rules}")
 
 
 def make_arn(context: RequestContext, kind: str, resource_id: str | None) -> str:

@@ -7,9 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Semaphore
 
-PART_BYTES = 8 << 20
+PART_BYTES = 6 << 20
 # Over all files: what is written more quickly than it is sent must not pile up in memory.
-PENDING_PARTS = 3
+PENDING_PARTS = 2
 
 
 @dataclass

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from groundwork_aws.dms import full_load, postgres
-from groundwork_aws.dms.settings import DEFAULTS
+from groundwork_aws.dms.settings import merged
 from tests.dms.conftest import document, include
 
 from groundwork import services
@@ -42,7 +42,7 @@ def work(port: int, schema: str) -> dict:
             "max_file_bytes": 1 << 30,
         },
         "format": {}, "mappings": document(include(schema)), "done": [],
-        "settings": {**DEFAULTS, "FullLoadSettings": {**DEFAULTS["FullLoadSettings"], "TargetTablePrepMode": "DO_NOTHING"}},
+        "settings": merged('{"FullLoadSettings": {"TargetTablePrepMode": "DO_NOTHING"}}'),
         "aws": {"endpoint_url": "http://127.0.0.1:9", "region_name": "us-east-1"},
     }  # fmt: skip
 
