@@ -92,7 +92,7 @@ def test_what_both_dialects_say_stays_as_it_is(sql):
         ("strings", r"select 'a\\d', '\'' from t", r"select E'a\\d', E'\'' from t"),
     ],
 )  # fmt: skip
-def test_RS_Q_01_to_17_what_only_redshift_says_is_translated(rule, sql, expected):
+def test_RS_Q_01_RS_Q_02_RS_Q_14_RS_Q_15_RS_Q_17_RS_M_01_what_only_redshift_says_is_translated(rule, sql, expected):
     assert translated(sql) == expected
 
 
@@ -162,5 +162,5 @@ def test_RS_Q_14_qualify_becomes_a_filter_around_the_query():
         ("text", "select 'abc", 'ERROR: unterminated quoted string at or near "\'abc"\n  Position: 8'),
     ],
 )  # fmt: skip
-def test_RS_Q_05_to_21_what_only_postgresql_says_is_refused(rule, sql, error):
+def test_RS_Q_06_RS_Q_07_RS_Q_08_RS_Q_21_RS_M_02_what_only_postgresql_says_is_refused(rule, sql, error):
     assert refusal(sql) == error

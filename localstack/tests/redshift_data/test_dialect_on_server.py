@@ -50,11 +50,11 @@ import pytest
         ("to_char('2017-07-01 02:03:04'::timestamp, 'YYYY-MM-DD HH24:MI:SS')", "2017-07-01 02:03:04"),
     ],
 )  # fmt: skip
-def test_RS_Q_09_to_19_functions_answer_as_redshifts_do(warehouse, expression, expected):
+def test_RS_Q_09_RS_Q_10_RS_Q_11_RS_Q_18_functions_answer_as_redshifts_do(warehouse, expression, expected):
     assert warehouse.rows(f"select {expression}") == [[expected]]
 
 
-def test_RS_Q_12_listagg_median_and_qualify(warehouse, schema):
+def test_RS_Q_12_RS_Q_14_listagg_median_and_qualify(warehouse, schema):
     warehouse.batch(
         f"create table {schema}.t (a varchar(3), b int)", f"insert into {schema}.t values ('x', 1), ('y', 3), ('x', 2)"
     )

@@ -12,7 +12,7 @@ def code_of(error) -> str:
     return error.value.response["Error"]["Code"]
 
 
-def test_RS_D_01_a_statement_ends_finished_with_its_figures(warehouse):
+def test_RS_D_01_RS_D_03_RS_D_04_a_statement_ends_finished_with_its_figures(warehouse):
     answer = warehouse.run("select 1 as one union all select 2")
     uuid.UUID(answer["Id"])
     assert (answer["Status"], answer["ResultRows"], answer["HasResultSet"]) == ("FINISHED", 2, True)
