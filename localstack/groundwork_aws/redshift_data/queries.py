@@ -65,7 +65,9 @@ class Rewriter:
         if token.kind == "string" and "\\" in token.text and token.text[0] == "'":
             return f"E{token.text}", at + 1
         if token.kind == "quoted" or token.text.startswith("#"):
-            return quote(token.name()), at + 1
+            # SELECT … INTO #t makes a temporary table; INSERT INTO #t fills one.
+            makes = token.kind == "word" and at > 1 and tokens[at - 1].is_("INTO") and not tokens[at - 2].is_("INSERT")
+            return ("temp " if makes else "") + quote(token.name()), at + 1
         if token.kind != "word":
             return None, at + 1
         if token.is_("CAST") and following and following.text == "(":

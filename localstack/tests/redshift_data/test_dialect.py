@@ -78,6 +78,8 @@ def test_what_both_dialects_say_stays_as_it_is(sql):
         ("RS-Q-14", "select a from t minus select a from (select top 1 a from u) v",
          "select a from t except select a from ((select a from u limit 1)) v"),
         ("RS-Q-14", "create table #T (a int)", 'create temp table "#t" ("a" integer)'),
+        ("RS-Q-14", "select a into #t from u", 'select a into temp "#t" from u'),
+        ("RS-Q-14", "insert into #t select 1", 'insert into "#t" select 1'),
         ("RS-Q-15", "create or replace view v as select a from s.t with no schema binding",
          'create or replace view "v" as select a from s.t'),
         ("RS-Q-16", "truncate s.t", 'truncate table "s"."t"'),
@@ -92,7 +94,9 @@ def test_what_both_dialects_say_stays_as_it_is(sql):
         ("strings", r"select 'a\\d', '\'' from t", r"select E'a\\d', E'\'' from t"),
     ],
 )  # fmt: skip
-def test_RS_Q_01_RS_Q_02_RS_Q_14_RS_Q_15_RS_Q_17_RS_M_01_what_only_redshift_says_is_translated(rule, sql, expected):
+def test_RS_Q_01_RS_Q_02_RS_Q_14_RS_Q_15_RS_Q_17_RS_Q_24_RS_M_01_what_only_redshift_says_is_translated(
+    rule, sql, expected
+):
     assert translated(sql) == expected
 
 

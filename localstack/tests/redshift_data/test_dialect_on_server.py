@@ -50,7 +50,7 @@ import pytest
         ("to_char('2017-07-01 02:03:04'::timestamp, 'YYYY-MM-DD HH24:MI:SS')", "2017-07-01 02:03:04"),
     ],
 )  # fmt: skip
-def test_RS_Q_09_RS_Q_10_RS_Q_11_RS_Q_18_functions_answer_as_redshifts_do(warehouse, expression, expected):
+def test_RS_Q_09_RS_Q_10_RS_Q_11_functions_answer_as_redshifts_do(warehouse, expression, expected):
     assert warehouse.rows(f"select {expression}") == [[expected]]
 
 
