@@ -142,14 +142,7 @@ def test_a_second_run_on_s3_changes_nothing(result, spark, contracts, s3, endpoi
 
 
 def test_a_failure_ends_with_exit_code_1_and_says_why(endpoint, tmp_path):
-    result = submit(
-        endpoint,
-        bundle.build_archive(tmp_path),
-        "--bronze",
-        "s3://no-such-bucket/shop",
-        "--silver",
-        "s3://no-such-bucket",
-    )
+    result = submit(endpoint, bundle.build_archive(tmp_path), "s3://no-such-bucket/shop", "s3://no-such-bucket")
     assert result.returncode == 1
     assert result.stdout.startswith("silver: s3://no-such-bucket/shop: ")
 
