@@ -101,7 +101,8 @@ def report(name: str, rounds: int, port: int, idle: int, athena, peer) -> None:
     ours, theirs = (statistics.median(column) for column in zip(*times, strict=True))
     over = max(0, ours - TARGET_RATIO * theirs)
     print(
-        f"{name:18} Athena {ours:6.3f} s   DuckDB {theirs:6.3f} s   ratio {ours / theirs:6.2f}   over 1.3x by {over:5.3f} s"
+        f"{name:18} Athena {ours:6.3f} s   DuckDB {theirs:6.3f} s   ratio {ours / theirs:6.2f}"
+        f"   over 1.3x by {over:5.3f} s"
         f"   peak +{peak.megabytes - idle} MB   {'ok' if over <= TARGET_SECONDS else 'MISSED'}"
     )
 
