@@ -3,8 +3,9 @@
     .groundwork/venvs/localstack/bin/python tests/benchmarks/bench_dms_full_load.py [--rows 1000000] [--rounds 3]
 
 Data: ``--rows`` orders, 1.2 times as many items and half as many reviews, in the shape of Olist's. The limit is
-``COPY t TO STDOUT (FORMAT binary)`` of the three tables one after the other, the bytes taken off the socket and dropped.
-The load is what a user waits for: from StartReplicationTask until the task says stopped. Rounds alternate; medians count.
+``COPY t TO STDOUT (FORMAT binary)`` of the three tables one after the other, the bytes taken off the socket and
+dropped. The load is what a user waits for: from StartReplicationTask until the task says stopped. Rounds alternate;
+medians count.
 The target is at most 2.5 times the limit, and at most 300 MB in the replication process whatever the number of rows.
 """
 
@@ -36,10 +37,12 @@ MAPPINGS = {"rules": [{
 }]}  # fmt: skip
 SQL = """
 CREATE SCHEMA shop;
-CREATE TABLE shop.orders AS SELECT md5(i::text)::varchar(32) AS order_id, md5((i * 7)::text)::varchar(32) AS customer_id,
+CREATE TABLE shop.orders AS SELECT md5(i::text)::varchar(32) AS order_id,
+    md5((i * 7)::text)::varchar(32) AS customer_id,
     (ARRAY['delivered', 'shipped', 'canceled'])[1 + i % 3]::varchar(20) AS order_status, at AS order_purchase_timestamp,
     at + interval '1 h' AS order_approved_at, at + interval '2 d' AS order_delivered_carrier_date,
-    at + interval '9 d' AS order_delivered_customer_date, date_trunc('day', at + interval '20 d') AS order_estimated_delivery_date
+    at + interval '9 d' AS order_delivered_customer_date,
+    date_trunc('day', at + interval '20 d') AS order_estimated_delivery_date
     FROM generate_series(1, {rows}) i, LATERAL (SELECT timestamp '2016-09-04' + i * interval '60 s' AS at) t;
 CREATE TABLE shop.order_items AS SELECT md5((i * 5 / 6)::text)::varchar(32) AS order_id, 1 + i % 3 AS order_item_id,
     md5((i % 32951)::text)::varchar(32) AS product_id, md5((i % 3095)::text)::varchar(32) AS seller_id,
@@ -129,8 +132,8 @@ def make_task(client, source) -> str:
     endpoints = [
         dms.create_endpoint(EndpointIdentifier=f"{name}-{kind}", EndpointType=kind, **more)["Endpoint"]["EndpointArn"]
         for kind, more in (
-            ("source", {"EngineName": "postgres", "ServerName": "127.0.0.1", "Port": source.port, "Username": "postgres",
-                        "Password": source.password, "DatabaseName": "postgres"}),
+            ("source", {"EngineName": "postgres", "ServerName": "127.0.0.1", "Port": source.port,
+                        "Username": "postgres", "Password": source.password, "DatabaseName": "postgres"}),
             ("target", {"EngineName": "s3", "S3Settings": {
                 "BucketName": name, "ServiceAccessRoleArn": role, "BucketFolder": "olist", "DataFormat": "parquet",
                 "TimestampColumnName": "dms_timestamp", "IncludeOpForFullLoad": True}}),
