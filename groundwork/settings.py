@@ -100,14 +100,14 @@ def settings() -> Settings:
 
 def port_of(service: str, default: int) -> int:
     variable = f"GROUNDWORK_PORT_{service.upper()}"
-    value = os.environ.get(variable, str(default))
+    value = os.environ.get(variable) or str(default)
     if not value.isdigit() or not 0 < int(value) < 65536:
         raise UserError(f"{variable}={value} is not a port: give a number from 1 to 65535")
     return int(value)
 
 
 def number(variable: str, default: float) -> float:
-    value = os.environ.get(variable, str(default))
+    value = os.environ.get(variable) or str(default)
     try:
         return float(value)
     except ValueError:
