@@ -12,6 +12,7 @@ from rich.table import Table
 
 from groundwork import console
 from groundwork.console import print_json, say
+from groundwork.install import InstallError
 from groundwork.settings import UserError, settings
 
 app = typer.Typer(
@@ -31,7 +32,7 @@ def command(function):
     def wrapped(*args, **kwargs):
         try:
             return function(*args, **kwargs)
-        except UserError as error:
+        except (UserError, InstallError) as error:
             fail(str(error))
         except EndpointConnectionError as error:
             fail(f"AWS does not answer at {error.kwargs['endpoint_url']}: `make local-up` brings the platform up")
@@ -66,7 +67,7 @@ def reset() -> None:
     from groundwork.runtimes import processes
 
     processes.down(settings())
-    for name in ("source", "warehouse", "localstack", "spark", "airflow", "logs", "seed", "dms", "emr"):
+    for name in ("tls", "source", "warehouse", "localstack", "spark", "airflow", "logs", "seed", "dms", "emr"):
         shutil.rmtree(settings().state / name, ignore_errors=True)
     say("the platform's data is gone; `make local-up` makes it anew")
 

@@ -9,7 +9,6 @@ from groundwork import install
 from groundwork.runtimes import processes
 from groundwork.services import port_is_open
 from groundwork.settings import Settings, free_disk_gib
-from groundwork.topology import platform_services
 
 NEEDED_DISK_GIB = 6
 NEEDED_MEMORY_GIB = 6
@@ -83,17 +82,13 @@ def check_ports(settings: Settings) -> Iterator[Check]:
     if processes.is_running(settings):
         yield Check("ports", "OK", "the platform is up and has them")
         return
-    services = [service for stage in platform_services(settings) for service in stage.services if service.port]
-    taken = [s for s in services if port_is_open(s.port)]
-    for service in taken:
-        yield Check(
-            f"port {service.port}",
-            "FAIL",
-            f"taken, but {service.name} needs it",
-            "end what listens there (`ss -ltnp` shows it), or set GROUNDWORK_PORT_… to another",
-        )
+    ports = vars(settings.ports)
+    taken = {name: port for name, port in ports.items() if port_is_open(port)}
+    for name, port in taken.items():
+        remedy = f"end what listens there (`ss -ltnp` shows it), or set GROUNDWORK_PORT_{name.upper()}=… to a free one"
+        yield Check(f"port {port}", "FAIL", f"taken, but {name} needs it", remedy)
     if not taken:
-        yield Check("ports", "OK", ", ".join(str(s.port) for s in services) + " are free")
+        yield Check("ports", "OK", ", ".join(map(str, ports.values())) + " are free")
 
 
 def check_csv_folder(settings: Settings) -> Check:

@@ -194,6 +194,8 @@ def ask_source(dsn: str, sql: str) -> list[list]:
     try:
         with psycopg.connect(dsn, connect_timeout=10) as connection:
             return [list(row) for row in connection.execute(sql).fetchall()]
+    except psycopg.OperationalError as error:
+        raise UserError(f"the source does not answer: {error}\n`make local-up` brings the platform up") from error
     except psycopg.Error as error:
         raise UserError(f"source: {error}") from error
 

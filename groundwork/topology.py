@@ -10,26 +10,35 @@ from psycopg import sql
 
 from groundwork import services
 from groundwork.airflow_services import Airflow
-from groundwork.postgres.server import Server, hand_over
+from groundwork.postgres.server import Server
 from groundwork.services import Service
 from groundwork.settings import Settings
 from groundwork.spark_cluster import SparkCluster
 
+CERTIFICATE, KEY = "server.pem", "server.key"
+
 
 @dataclass(frozen=True)
 class Stage:
-    """Services that come up together; ``afterwards`` prepares what the next stage needs, again and again harmlessly."""
+    """Services that come up together, what they find when they start, and what the next stage finds.
+
+    Both preparations are harmless when they are done again.
+    """
 
     services: list[Service]
+    beforehand: Callable[[], None] = lambda: None
     afterwards: Callable[[], None] = lambda: None
 
 
 def platform_services(settings: Settings) -> list[Stage]:
     source, warehouse = source_server(settings), warehouse_server(settings)
-    source.initialise()
-    warehouse.initialise()
     spark = spark_cluster(settings)
-    spark.configure()
+
+    def prepare_folders() -> None:
+        make_certificate(settings.state / "tls")
+        source.initialise()
+        warehouse.initialise()
+        spark.configure()
 
     def prepare_databases() -> None:
         create_database(source.dsn(), "olist")
@@ -46,6 +55,7 @@ def platform_services(settings: Settings) -> list[Stage]:
                 localstack(settings, spark),
                 spark.master(),
             ],
+            prepare_folders,
             prepare_databases,
         ),
         Stage([spark.worker(), spark.instance_controller(), *airflow(settings).services()]),
@@ -53,7 +63,6 @@ def platform_services(settings: Settings) -> list[Stage]:
 
 
 def source_server(settings: Settings) -> Server:
-    certificate, key = tls_files(settings.state / "tls")
     return Server(
         settings.state / "source",
         settings.ports.source,
@@ -65,8 +74,8 @@ def source_server(settings: Settings) -> Server:
             "max_wal_size": "2GB",
             # DMS's endpoint asks for TLS, here as on RDS.
             "ssl": "on",
-            "ssl_cert_file": str(certificate),
-            "ssl_key_file": str(key),
+            "ssl_cert_file": str(settings.state / "tls" / CERTIFICATE),
+            "ssl_key_file": str(settings.state / "tls" / KEY),
         },
     )
 
@@ -134,17 +143,15 @@ def admit_dbt(settings: Settings) -> None:
         connection.execute("ALTER ROLE dbt IN DATABASE analytics SET role = warehouse_admin")
 
 
-def tls_files(folder: Path) -> tuple[Path, Path]:
+def make_certificate(folder: Path) -> None:
     """A self-signed certificate for 127.0.0.1 and its key, made once."""
-    certificate, key = folder / "server.pem", folder / "server.key"
-    if not key.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        issued = trustme.CA().issue_cert("127.0.0.1", "localhost")
-        issued.cert_chain_pems[0].write_to_path(certificate)
-        key.touch(mode=0o600)
-        issued.private_key_pem.write_to_path(key)
-        hand_over(key)
-    return certificate, key
+    if (folder / KEY).is_file():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    issued = trustme.CA().issue_cert("127.0.0.1", "localhost")
+    issued.cert_chain_pems[0].write_to_path(folder / CERTIFICATE)
+    (folder / KEY).touch(mode=0o600)
+    issued.private_key_pem.write_to_path(folder / KEY)
 
 
 def create_database(dsn: str, name: str, owner: str = "postgres") -> None:

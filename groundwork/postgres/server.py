@@ -1,7 +1,6 @@
 """A PostgreSQL server of our own: where its data is, how it is made and started. Standard library only."""
 
 import os
-import pwd
 import shutil
 import subprocess
 import tempfile
@@ -12,6 +11,7 @@ from groundwork.install import STATE
 
 PROGRAMS = STATE / "postgres" / "bin"
 SUPERUSER = "postgres"
+ORDINARY = 1000
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,9 @@ class Server:
         unfinished = self.data.with_name(self.data.name + ".new")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True, mode=0o700)
-        hand_over(unfinished)
         with tempfile.NamedTemporaryFile("w") as password_file:
             password_file.write(self.password)
             password_file.flush()
-            Path(password_file.name).chmod(0o644 if os.geteuid() == 0 else 0o600)
             subprocess.run(
                 [*as_ordinary_user(), str(PROGRAMS / "initdb"), "--pgdata", str(unfinished), "--username", SUPERUSER,
                  "--pwfile", password_file.name, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8",
@@ -67,25 +65,12 @@ class Server:
         return f"postgresql://{SUPERUSER}:{self.password}@127.0.0.1:{self.port}/{database}"
 
 
-def ordinary_user() -> pwd.struct_passwd | None:
-    """Whom to become when we are root, under whom PostgreSQL refuses to run; None when we are not."""
-    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-
-
 def as_ordinary_user() -> list[str]:
-    """The words before a command that make it run as that user.
+    """The words before a command that make it run as an ordinary user when we are root, under whom PostgreSQL refuses.
 
-    It keeps the right to pass through folders, for a checkout below a home that only root may enter.
+    In a user namespace root has another number and keeps its files: nothing changes its owner, and a checkout below a
+    folder that only root may enter works.
     """
-    user = ordinary_user()
-    if user is None:
+    if os.geteuid() != 0:
         return []
-    capability = "+dac_override"
-    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups",
-            f"--inh-caps={capability}", f"--ambient-caps={capability}"]  # fmt: skip
-
-
-def hand_over(folder: Path) -> None:
-    user = ordinary_user()
-    if user:
-        os.chown(folder, user.pw_uid, user.pw_gid)
+    return ["unshare", "--user", f"--map-user={ORDINARY}", f"--map-group={ORDINARY}"]

@@ -14,7 +14,7 @@ import xmlrpc.client
 from collections.abc import Callable
 from pathlib import Path
 
-from groundwork.services import Service, port_is_open
+from groundwork.services import Service
 from groundwork.settings import Settings, UserError
 from groundwork.topology import platform_services
 
@@ -32,9 +32,9 @@ def up(settings: Settings, say: Say, meanwhile: Callable[[], None]) -> None:
     if is_running(settings):
         rpc(settings).supervisor.reloadConfig()
     else:
-        refuse_taken_ports(services)
         start_supervisor(settings)
     for stage in stages:
+        stage.beforehand()
         for service in stage.services:
             start(settings, service)
         if stage is stages[-1]:
@@ -117,16 +117,6 @@ def wait_until_up(settings: Settings, service: Service, say: Say, timeout: float
         time.sleep(0.1)
     if time.monotonic() - started > 0.2:
         say(f"{service.name} is up on port {service.port} ({time.monotonic() - started:.0f} s)")
-
-
-def refuse_taken_ports(services: list[Service]) -> None:
-    taken = [s for s in services if s.port and port_is_open(s.port)]
-    if taken:
-        lines = [f"port {s.port}, which {s.name} needs, is taken" for s in taken]
-        raise UserError(
-            "\n".join(lines) + "\nend what listens there (`ss -ltnp` shows it), or choose another port, for example "
-            f"GROUNDWORK_PORT_{taken[0].name.upper().replace('-', '_')}={taken[0].port + 10000} make local-up"
-        )
 
 
 def tail(settings: Settings, name: str, lines: int = 20) -> str:

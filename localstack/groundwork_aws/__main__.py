@@ -15,8 +15,9 @@ DEFAULTS = {
 def main() -> None:
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    from localstack import config  # reads the environment when it is imported
     from localstack.runtime.main import main as run
+
+    from localstack import config  # reads the environment when it is imported
 
     # Offline, LocalStack's own catalog knows no type at all: the types that have a provider are named here instead.
     known = PluginManager("localstack.cloudformation.resource_providers").list_names()

@@ -6,7 +6,7 @@ and ``_manifests/<table>.manifest`` for Redshift's COPY
 """
 
 import hashlib
-import inspect as source_code
+import inspect
 import json
 import time
 from dataclasses import asdict, dataclass, field
@@ -21,6 +21,10 @@ from groundwork_spark.delta_table import Commit
 from groundwork_spark.log import say
 from groundwork_spark.schema import check_bronze_schema, silver_schema
 from groundwork_spark.storage import File, Storage
+
+# The code that makes the rows. Read once, by one thread: tables run side by side, and reading a module's text out of
+# an archive is not safe for two at a time.
+CODE = inspect.getsource(transforms)
 
 
 class TooManyRejected(Exception):
@@ -94,7 +98,7 @@ def inspect(lake: Lake, contract: Contract, files: list[File]) -> Source:
 
 def fingerprint_of(contract: Contract, files: list[File]) -> str:
     """Changes with any file of bronze, with the contract, and with the code that makes the rows."""
-    parts = [asdict(contract), [asdict(file) for file in files], source_code.getsource(transforms)]
+    parts = [asdict(contract), [asdict(file) for file in files], CODE]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

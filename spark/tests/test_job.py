@@ -87,7 +87,7 @@ def result(spark, contracts, s3, endpoint, tmp_path_factory):
     for contract in contracts.values():
         upload_one_row(contract, bronze, s3)
     result = submit(endpoint, bundle.build_archive(folder), f"s3://{BUCKET}/olist/shop", f"s3://{BUCKET}/silver")
-    assert result.returncode == 0, result.stderr[-3000:]
+    assert result.returncode == 0, result.stdout[-3000:]
     return result
 
 

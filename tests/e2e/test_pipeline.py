@@ -116,6 +116,7 @@ def test_the_command_answers_or_says_why_not(outcome, arguments, status, words):
 
 
 def test_a_program_can_read_the_reconciliation(outcome):
-    done = subprocess.run([sys.executable, "-m", "groundwork.cli", "reconcile", "--json"], capture_output=True, text=True)
+    command = [sys.executable, "-m", "groundwork.cli", "reconcile", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["equal"] is True

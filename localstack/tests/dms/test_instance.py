@@ -20,7 +20,6 @@ from groundwork_aws.dms.settings import merged
 from tests.dms.conftest import document, include
 
 from groundwork import services
-from groundwork.postgres.server import hand_over
 
 PARENT = """
 import json, sys, time
@@ -73,7 +72,6 @@ def server_with_tls(tmp_path_factory):
     make_certificate(certificate, key)
     for path in (certificate, key):
         path.chmod(0o600)
-        hand_over(path)
     settings = {"ssl": "on", "ssl_cert_file": str(certificate), "ssl_key_file": str(key)}
     with services.running_postgres(folder, "source", **settings) as server:
         yield server
