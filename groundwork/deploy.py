@@ -57,18 +57,23 @@ def failures(settings: Settings) -> list[str]:
 
 
 def remove_failed(settings: Settings, say: Callable[[str], None]) -> None:
-    """CloudFormation cannot update a stack whose creation failed or was cut short: delete it first."""
+    """CloudFormation cannot update a stack whose creation failed: delete it. One being made is waited for."""
     for part in reversed(STACKS):
         name = name_of(settings, part)
-        if (describe(name) or {}).get("StackStatus") in (
-            "ROLLBACK_COMPLETE",
-            "CREATE_FAILED",
-            "ROLLBACK_FAILED",
-            "CREATE_IN_PROGRESS",
-        ):
+        if settled_status(name) in ("ROLLBACK_COMPLETE", "CREATE_FAILED", "ROLLBACK_FAILED"):
             say(f"removing the unfinished stack {name}")
             client("cloudformation").delete_stack(StackName=name)
             client("cloudformation").get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 2})
+
+
+def settled_status(stack: str, timeout: float = 300) -> str | None:
+    """The stack's status once nothing is under way, as after an earlier deployment was interrupted; None without it."""
+    deadline = time.monotonic() + timeout
+    while True:
+        status = (describe(stack) or {}).get("StackStatus")
+        if not (status or "").endswith("_IN_PROGRESS") or time.monotonic() > deadline:
+            return status
+        time.sleep(1)
 
 
 def name_of(settings: Settings, part: str) -> str:

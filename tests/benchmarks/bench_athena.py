@@ -1,5 +1,4 @@
 """Athena queries, end to end through the API, against DuckDB reading the same files directly.
-# environment: localstack
 
     .groundwork/venvs/localstack/bin/python tests/benchmarks/bench_athena.py [--rows 1200000] [--rounds 5]
 
@@ -8,6 +7,8 @@ client waits for, from StartQueryExecution until the query has ended and its CSV
 DuckDB in this process, its httpfs reading the same objects of the same S3, with nothing cached between queries; for the
 export it writes a CSV to S3 too. Rounds alternate; medians count. The target is at most 1.3 times the peer plus 0.3 s.
 """
+
+# environment: localstack
 
 import argparse
 import json

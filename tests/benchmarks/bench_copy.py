@@ -8,6 +8,8 @@ load is what a user waits for: from ExecuteStatement until the statement says FI
 rounds alternate; medians count. The target is at most 1.5 times the limit, with memory that does not grow with the
 rows.
 """
+
+# environment: localstack
 # environment: localstack
 
 import argparse

@@ -9,6 +9,8 @@ medians count.
 The target is at most 2.5 times the limit, and at most 300 MB in the replication process whatever the number of rows.
 """
 
+# environment: localstack
+
 import argparse
 import json
 import os

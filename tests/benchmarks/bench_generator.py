@@ -3,6 +3,8 @@
 Run as ``python tests/benchmarks/bench_generator.py [SCALE]``. Both write to the same disk; the limit makes none of the
 data, it only writes columns that are in memory already. The floor is 200,000 rows/s.
 """
+
+# environment: cli
 # environment: cli
 
 import resource

@@ -7,6 +7,8 @@ Makes nine tables of Olist's size as DMS writes them, on LocalStack's S3, and ru
 greatest resident memory of the process tree. The bare job has no contract, no check, no key and no transaction.
 """
 
+# environment: cli
+
 import argparse
 import os
 import statistics

@@ -1,32 +1,17 @@
 """The command on a machine where something is wrong: it names the thing and the remedy, and starts nothing."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
-from dataclasses import fields
 
 import pytest
 
-from groundwork.install import STATE
-from groundwork.services import free_port, port_is_open
-from groundwork.settings import Ports
+from groundwork.services import port_is_open
+from tests.isolation import groundwork, isolated_environment
 
 
 @pytest.fixture
 def environment(tmp_path):
-    """A state folder of its own, with what is installed, and ports that nobody else uses."""
-    for installed in ("venvs", "jars", "postgres"):
-        (tmp_path / installed).symlink_to(STATE / installed)
-    ports = {f"GROUNDWORK_PORT_{field.name.upper()}": str(free_port()) for field in fields(Ports)}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return {**kept, **ports, "GROUNDWORK_STATE_DIR": str(tmp_path)}
-
-
-def groundwork(environment, *arguments) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "groundwork.cli", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    return isolated_environment(tmp_path)
 
 
 def test_a_healthy_machine_passes_the_doctor(environment):
