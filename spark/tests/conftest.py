@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 import samples
@@ -11,7 +12,7 @@ from groundwork_spark.silver import Lake
 from groundwork_spark.storage import Storage
 
 from groundwork import bundle
-from groundwork.install import STATE
+from groundwork.install import STATE, java
 
 SUBMIT_OPTIONS = [
     "--master", "local[2]",
@@ -22,6 +23,7 @@ SUBMIT_OPTIONS = [
     "--conf", "spark.hadoop.fs.s3a.path.style.access=true",
 ]  # fmt: skip
 os.environ.update(
+    JAVA_HOME=str(Path(java()).parent.parent),
     SPARK_LOCAL_IP="127.0.0.1",
     PYSPARK_PYTHON=sys.executable,
     PYSPARK_SUBMIT_ARGS=" ".join([*SUBMIT_OPTIONS, "pyspark-shell"]),

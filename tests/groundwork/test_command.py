@@ -1,10 +1,14 @@
 """The command on a machine where something is wrong: it names the thing and the remedy, and starts nothing."""
 
 import json
+import platform
 import socket
+import subprocess
+from pathlib import Path
 
 import pytest
 
+from groundwork import doctor, install
 from groundwork.services import port_is_open
 from tests.isolation import groundwork, isolated_environment
 
@@ -31,13 +35,55 @@ def test_a_taken_port_stops_up_before_anything_starts(environment):
     assert not port_is_open(int(environment["GROUNDWORK_PORT_SUPERVISOR"]))
 
 
-def test_no_java_says_how_to_get_one(environment, tmp_path):
+@pytest.fixture
+def program() -> Path:
+    """A real Java, found before a test hides it."""
+    return Path(install.machine_java() or install.wheel_program())
+
+
+@pytest.fixture
+def no_java(monkeypatch, tmp_path):
+    """A machine without Java, on which nothing is installed yet."""
     nothing = tmp_path / "nothing"
     nothing.mkdir()
-    done = groundwork({**environment, "PATH": str(nothing), "JAVA_HOME": str(nothing)}, "doctor")
-    assert done.returncode == 1
-    assert "no Java 17 or 21" in done.stdout
-    assert "openjdk-17" in done.stdout
+    monkeypatch.setenv("PATH", str(nothing))
+    monkeypatch.setenv("JAVA_HOME", str(nothing))
+    monkeypatch.setattr(install, "STATE", tmp_path)
+
+
+def test_no_java_where_no_wheel_serves_says_how_to_get_one(no_java, monkeypatch):
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    check = doctor.check_java()
+    assert (check.level, check.text) == ("FAIL", "no Java 17 or 21")
+    assert "openjdk-17" in check.remedy
+    with pytest.raises(install.InstallError, match="openjdk-17"):
+        install.install_java()
+
+
+def test_no_java_is_no_hindrance_where_a_wheel_serves(no_java):
+    check = doctor.check_java()
+    assert check.level == "OK"
+    assert "make install" in check.text
+    with pytest.raises(install.InstallError, match="make install"):
+        install.java()
+
+
+def test_java_from_a_wheel_is_used_where_the_machine_has_none(program, no_java, tmp_path):
+    install.write_java_wrapper(program, install.wheel_java())
+    assert install.java() == str(tmp_path / "java" / "bin" / "java")
+    assert str(tmp_path / "java") in doctor.check_java().text
+
+
+def test_java_from_a_wheel_starts_without_the_module_that_it_lacks(tmp_path, program):
+    options = ["--add-modules=jdk.incubator.vector", "-Dx=two words"]
+    started = [program, *options, "-XshowSettings:properties", "-version"]
+    assert "incubator" in subprocess.run(started, capture_output=True, text=True).stderr
+    wrapper = tmp_path / "a home" / "bin" / "java"
+    install.write_java_wrapper(program, wrapper)
+    done = subprocess.run([wrapper, *started[1:]], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "x = two words" in done.stderr
+    assert "incubator" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -72,8 +118,6 @@ def test_credentials_are_generated_for_their_owner_only(environment, tmp_path):
 
 
 def test_too_little_disk_is_refused_with_what_is_missing(monkeypatch):
-    from groundwork import doctor
-
     monkeypatch.setattr(doctor, "NEEDED_DISK_GIB", 10**6)
     check = doctor.check_disk()
     assert check.level == "FAIL"
