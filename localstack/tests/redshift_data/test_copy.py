@@ -136,7 +136,7 @@ def test_RS_CP_06_every_form_of_a_timestamp_is_read(warehouse, orders, copy, put
         ("nonsense", 'syntax error at or near "nonsense"'),
     ],
 )
-def test_RS_CP_01_RS_CP_08_options_of_text_files_are_refused(orders, copy, options, error):
+def test_RS_CP_01_RS_CP_08_AF_RS_1_options_of_text_files_are_refused(orders, copy, options, error):
     assert error in copy(orders, "s3://anything/at-all", options)["Error"]
 
 

@@ -158,6 +158,8 @@ def test_RS_Q_14_qualify_becomes_a_filter_around_the_query():
         ("RS-M-01",
          "merge into t x using u on x.a = u.a when matched then delete when not matched then insert values (1)",
          'ERROR: syntax error at or near "x"\n  Position: 14'),
+        ("RS-M-06", "merge into t using u on false when not matched then insert values (1)",
+         'ERROR: syntax error at or near "not"\n  Position: 36'),
         ("RS-M-02", "merge into t using (select * from t) u on t.a = u.a when matched then delete "
          "when not matched then insert values (1)",
          "ERROR: Source view/subquery in Merge statement cannot reference target table."),
@@ -166,5 +168,5 @@ def test_RS_Q_14_qualify_becomes_a_filter_around_the_query():
         ("text", "select 'abc", 'ERROR: unterminated quoted string at or near "\'abc"\n  Position: 8'),
     ],
 )  # fmt: skip
-def test_RS_Q_06_RS_Q_07_RS_Q_08_RS_Q_21_RS_M_02_what_only_postgresql_says_is_refused(rule, sql, error):
+def test_RS_Q_06_RS_Q_07_RS_Q_08_RS_Q_21_RS_M_02_RS_M_06_what_only_postgresql_says_is_refused(rule, sql, error):
     assert refusal(sql) == error
