@@ -56,7 +56,7 @@ def test_a_table_without_files_has_no_rows(lake):
     assert lake.query("SELECT * FROM nothing_yet") == [["a", "b"]]
 
 
-def test_AT_21_a_delta_table_is_read_from_its_log(lake, delta):
+def test_AT_21_AT_22_a_delta_table_is_read_from_its_log(lake, delta):
     assert lake.query("SELECT * FROM events ORDER BY id") == [
         ["id", "at", "month"],
         ["1", "2017-07-09 21:57:05.000", "2017-07"],

@@ -138,7 +138,7 @@ def test_DMS_ST_14_an_instance_is_stored_in_lower_case_and_becomes_available(aws
 @pytest.mark.parametrize(
     "more, reason", [({"EngineVersion": "2.0"}, "3.6.1"), ({"ReplicationInstanceClass": "m5.large"}, "dms.t3.micro")]
 )
-def test_an_unknown_version_or_class_is_refused_with_those_there_are(aws, unique, more, reason):
+def test_DMS_V_02_an_unknown_version_or_class_is_refused_with_those_there_are(aws, unique, more, reason):
     asked = {"ReplicationInstanceIdentifier": unique, "ReplicationInstanceClass": "dms.t3.micro", **more}
     refused("InvalidParameterValueException", reason, aws("dms").create_replication_instance, **asked)
 

@@ -27,7 +27,7 @@ def orders(source, schema):
 # --- states -----------------------------------------------------------------------------------------------------------
 
 
-def test_DMS_ST_10_a_full_load_ends_in_stopped(replication, orders, aws):
+def test_DMS_ST_02_DMS_ST_10_DMS_ST_11_a_full_load_ends_in_stopped(replication, orders, aws):
     made = replication()
     by_arn = [{"Name": "replication-task-arn", "Values": [made.task]}]
     aws("dms").get_waiter("replication_task_ready").wait(Filters=by_arn, WaiterConfig=QUICKLY)
@@ -212,7 +212,7 @@ def test_DMS_TS_02_op_and_the_timestamp_come_before_the_columns(replication, ord
     assert (rows[0]["id"], rows[0]["price"], rows[2]["city"]) == (1, Decimal("9.99"), None)
 
 
-def test_DMS_TS_01_the_timestamp_is_a_required_text_with_microseconds(replication, orders):
+def test_DMS_TS_01_DMS_TS_03_DMS_TS_04_the_timestamp_is_a_required_text_with_microseconds(replication, orders):
     made = replication(target={"TimestampColumnName": "at"})
     made.run()
     file = made.parquet(made.objects()[0])
@@ -229,7 +229,7 @@ def test_DMS_TS_05_every_row_carries_the_start_of_the_task_where_asked(replicati
     assert set(made.parquet(made.objects()[0]).read()["at"].to_pylist()) == {f"{started:%Y-%m-%d %H:%M:%S.%f}"}
 
 
-def test_DMS_S3_01_files_are_numbered_in_hexadecimal(replication, source, schema):
+def test_DMS_S3_01_DMS_S3_12_files_are_numbered_in_hexadecimal(replication, source, schema):
     source.execute("CREATE TABLE t AS SELECT i, repeat(md5(i::text), 4) AS text FROM generate_series(1, 200) i")
     made = replication(target={"MaxFileSize": 1, "RowGroupLength": 10})
     made.run()
@@ -308,7 +308,9 @@ def test_DMS_M_10_two_tables_are_not_written_to_one_folder(replication, orders, 
         ({"EncodingType": "plain-dictionary"}, "UNCOMPRESSED", "PLAIN_DICTIONARY"),
     ],
 )
-def test_DMS_W_04_encoding_and_compression_are_those_of_the_endpoint(replication, orders, settings, codec, encoding):
+def test_DMS_W_02_DMS_W_04_DMS_W_13_encoding_and_compression_are_those_of_the_endpoint(
+    replication, orders, settings, codec, encoding
+):
     made = replication(target=settings)
     made.run()
     city = made.parquet(made.objects()[0]).metadata.row_group(0).column(2)

@@ -66,7 +66,7 @@ def loaded(replication, source, schema):
     return made.parquet(made.objects()[0])
 
 
-def test_DMS_T_every_type_has_its_parquet_type_and_value(loaded):
+def test_DMS_T_02_every_type_has_its_parquet_type_and_value(loaded):
     row, nulls = loaded.read().to_pylist()
     types = {
         c.name: (row[c.name], c.physical_type, c.converted_type)
@@ -106,7 +106,7 @@ def test_DMS_T_infinity_becomes_the_last_and_the_first_second(replication, sourc
     assert table["day"].cast("int32").to_pylist() == [2932896, -2440550, 17441]
 
 
-def test_DMS_T_03_a_lob_is_cut_to_the_limit_and_the_task_log_says_so(aws, replication, source, schema):
+def test_DMS_T_03_DMS_T_04_a_lob_is_cut_to_the_limit_and_the_task_log_says_so(aws, replication, source, schema):
     source.execute("CREATE TABLE t (id int, comment text, raw bytea)")
     source.execute("INSERT INTO t VALUES (1, repeat('é', 600), decode(repeat('ab', 1100), 'hex')), (2, 'short', 'x')")
     made = replication(settings={"TargetMetadata": {"LobMaxSize": 1}, "Logging": {"EnableLogging": True}})
