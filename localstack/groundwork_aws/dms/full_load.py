@@ -21,7 +21,8 @@ from groundwork_aws.dms.target import Target, Upload
 
 log = logging.getLogger("SOURCE_UNLOAD")
 BATCH_ROWS = 10240  # a multiple of DuckDB's vector
-DECODING_THREADS = 2
+# a table is decoded by the thread that asks for its rows; more threads of DuckDB's spend their time handing over
+DECODING_THREADS = 1
 SAMPLE_ROWS = 1000  # fewer say nothing about the rest
 
 

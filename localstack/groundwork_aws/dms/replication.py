@@ -4,6 +4,7 @@ It tells what happens through a pipe (``{"table": …}``, ``{"log": …}``, at t
 other side ends it after the current rows; the other side's death ends it at once.
 """
 
+import gc
 import logging
 import os
 import threading
@@ -25,6 +26,8 @@ from groundwork_aws.dms.target import Target
 
 log = logging.getLogger("TASK_MANAGER")
 REPORT_ROWS = 50_000
+# Each holds some 35 MB. More at once are no quicker: S3 takes parts one after the other.
+TABLES_AT_ONCE = 3
 
 
 class TaskFailed(Exception):
@@ -61,6 +64,7 @@ def main(pipe: Connection, task: dict, log_file: str) -> None:
         os.dup2(errors.fileno(), 2)
     stop, report = threading.Event(), Reporter(pipe)
     threading.Thread(target=listen, args=(pipe, stop), daemon=True).start()
+    gc.freeze()  # a collection would copy every page that is still shared with the fork server
     logging.basicConfig(level=logging.INFO, handlers=[EventLog(report)], force=True)
     logging.getLogger("botocore").setLevel(logging.WARNING)
     try:
@@ -80,14 +84,14 @@ def listen(pipe: Connection, stop: threading.Event) -> None:
 
 
 def run(task: dict, report: Reporter, stop: threading.Event) -> None:
-    """Load every selected table. Raises TaskFailed."""
+    """Load every selected table, of MaxFullLoadSubTasks at most TABLES_AT_ONCE at a time. Raises TaskFailed."""
     source, settings = Source(**task["source"]), task["settings"]
     plans = plan(source, task)
     for p in plans:
         report(table=(p.table.schema, p.table.name), state="Before load")
     layout = Layout(**{**task["layout"], "started": as_time(task["layout"]["started"])})
     loader = Loader(source, make_target(task), layout, Format(**task["format"]), settings, report, stop)
-    with ThreadPoolExecutor(settings["FullLoadSettings"]["MaxFullLoadSubTasks"]) as pool:
+    with ThreadPoolExecutor(min(TABLES_AT_ONCE, settings["FullLoadSettings"]["MaxFullLoadSubTasks"])) as pool:
         errors = [error for error in pool.map(loader.load, plans) if error]
     if errors:
         raise TaskFailed(f"{len(errors)} of {len(plans)} tables could not be loaded. {' '.join(errors)}")
