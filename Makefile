@@ -2,7 +2,7 @@
 STATE := $(or $(GROUNDWORK_STATE_DIR),$(CURDIR)/.groundwork)
 GROUNDWORK = $(STATE)/venvs/cli/bin/groundwork
 PYTHON ?= python3
-export OLIST_CSV_DIR SCALE SEED
+export OLIST_CSV_DIR SCALE SEED ENGINE SQL
 
 .DEFAULT_GOAL := help
 .PHONY: help install doctor demo local-up local-down local-reset status run reconcile query logs test e2e-test bench lint format fidelity
@@ -39,7 +39,7 @@ reconcile: ## Compare source, bronze, silver and warehouse, column by column
 	@$(GROUNDWORK) reconcile
 
 query: ## Ask an engine: make query ENGINE=athena|warehouse SQL="SELECT …"
-	@$(GROUNDWORK) query $(ENGINE) "$(SQL)"
+	@$(GROUNDWORK) query "$$ENGINE" "$$SQL"
 
 logs: ## Show a service's log: make logs S=localstack
 	@$(GROUNDWORK) logs $(S)
@@ -47,7 +47,7 @@ logs: ## Show a service's log: make logs S=localstack
 test: install ## Run all tests that need no platform running (10 minutes on two cores)
 	@tests/run
 
-e2e-test: local-up ## Bring the platform up, run the pipeline and assert what came out
+e2e-test: install ## Bring the platform up, run the pipeline and assert what came out
 	@$(STATE)/venvs/cli/bin/python -m pytest tests/e2e
 
 bench: install ## Measure speed and memory against named peers

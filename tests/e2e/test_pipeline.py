@@ -1,6 +1,8 @@
 """The main job, end to end on real input: what stands in the source stands in every stage after it."""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 
@@ -10,6 +12,7 @@ from groundwork_contracts import load_contracts
 
 from groundwork import pipeline, query, reconcile
 from groundwork.aws import client, variable
+from groundwork.install import ROOT
 
 TABLES = sorted(load_contracts("contracts/olist"))
 # What the sample's owner counted in its files; they hold when the run is on that sample.
@@ -30,25 +33,27 @@ def mart(sql: str) -> list[str]:
     return query.warehouse(sql).rows[0]
 
 
-def test_the_run_passes_every_stage(outcome):
-    assert list(outcome.stages)[:2] == ["bronze", "silver"]
-    assert {"catalog", "warehouse", "marts"} <= set(outcome.stages)
+def test_the_demo_shows_rows_times_answers_and_where_to_look(demo):
+    assert [table for table in TABLES if table[:18] not in demo] == []
+    assert [stage for stage in ("bronze", "silver", "catalog", "warehouse", "marts") if stage not in demo] == []
+    assert demo.count("?") >= 5, "five questions are answered"
+    assert "http://127.0.0.1:" in demo
 
 
-def test_all_stages_hold_the_same_rows_keys_and_values(outcome, settings):
+def test_all_stages_hold_the_same_rows_keys_and_values(demo, settings):
     result = reconcile.reconcile_platform(settings)
     assert sorted(table.name for table in result.tables) == TABLES
     assert result.equal, reconcile.as_json(result)
 
 
-def test_the_marts_hold_every_order_item_and_amount(outcome, source):
+def test_the_marts_hold_every_order_item_and_amount(demo, source):
     orders = one(source, "SELECT count(*)::text FROM shop.orders")
     items = one(source, "SELECT count(*)::text, sum(price)::text, sum(freight_value)::text FROM shop.order_items")
     assert mart("SELECT count(*) FROM marts.fct_orders") == list(orders)
     assert mart("SELECT count(*), sum(price), sum(freight_value) FROM marts.fct_order_items") == list(items)
 
 
-def test_the_sample_has_the_quirks_that_its_owner_counted(outcome, source):
+def test_the_sample_has_the_quirks_that_its_owner_counted(demo, source):
     if one(source, "SELECT count(*) FROM shop.orders") != (SAMPLE_ORDERS,):
         pytest.skip("the run is not on the real sample")
     without_items = """
@@ -61,13 +66,13 @@ def test_the_sample_has_the_quirks_that_its_owner_counted(outcome, source):
     assert int(query.athena(line_breaks).rows[0][0]) >= 400
 
 
-def test_dms_counted_the_rows_that_it_wrote(outcome, source):
+def test_dms_counted_the_rows_that_it_wrote(demo, source):
     statistics = client("dms").describe_table_statistics(ReplicationTaskArn=variable("replication_task_arn"))
     rows = {t["TableName"]: t["FullLoadRows"] for t in statistics["TableStatistics"]}
     assert rows == {table: one(source, f"SELECT count(*) FROM shop.{table}")[0] for table in TABLES}
 
 
-def test_the_named_queries_of_the_catalog_run(outcome):
+def test_the_named_queries_of_the_catalog_run(demo):
     ids = client("athena").list_named_queries(WorkGroup=variable("athena_workgroup"))["NamedQueryIds"]
     queries = client("athena").batch_get_named_query(NamedQueryIds=ids)["NamedQueries"]
     assert {q["Name"] for q in queries} == {"orders_by_status", "rows_as_replicated"}
@@ -75,7 +80,7 @@ def test_the_named_queries_of_the_catalog_run(outcome):
         assert query.athena(named["QueryString"]).rows
 
 
-def test_the_cluster_is_gone_and_its_logs_are_there(outcome):
+def test_the_cluster_is_gone_and_its_logs_are_there(demo):
     emr = client("emr")
     latest = max(emr.list_clusters()["Clusters"], key=lambda c: c["Status"]["Timeline"]["CreationDateTime"])
     assert latest["Status"]["State"] == "TERMINATED"
@@ -84,7 +89,7 @@ def test_the_cluster_is_gone_and_its_logs_are_there(outcome):
     assert {key.rsplit("/", 1)[1] for key in keys} == {"controller.gz", "stderr.gz", "stdout.gz", "syslog.gz"}
 
 
-def test_a_second_run_changes_nothing(outcome, settings):
+def test_a_second_run_changes_nothing(demo, settings):
     def marts() -> list[list[str | None]]:
         return query.warehouse("SELECT * FROM marts.fct_orders ORDER BY order_id").rows
 
@@ -106,7 +111,7 @@ def test_a_second_run_changes_nothing(outcome, settings):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_the_command_answers_or_says_why_not(outcome, arguments, status, words):
+def test_the_command_answers_or_says_why_not(demo, arguments, status, words):
     done = subprocess.run(
         [sys.executable, "-m", "groundwork.cli", *arguments], capture_output=True, text=True, timeout=120
     )
@@ -115,8 +120,25 @@ def test_the_command_answers_or_says_why_not(outcome, arguments, status, words):
     assert "Traceback" not in done.stderr
 
 
-def test_a_program_can_read_the_reconciliation(outcome):
+def test_a_program_can_read_the_reconciliation(demo):
     command = [sys.executable, "-m", "groundwork.cli", "reconcile", "--json"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["equal"] is True
+
+
+DOCUMENTED = re.findall(r"^\| `(make [^`…]+)`", (ROOT / "README.md").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", [c for c in DOCUMENTED if c.split()[1] in ("status", "reconcile", "logs", "help")])
+def test_a_command_of_the_readme_works(demo, line):
+    done = subprocess.run(shlex.split(line), cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_make_query_takes_sql_with_quotes(demo):
+    sql = """SELECT count(*) AS "how many" FROM "olist_silver"."orders" WHERE order_status <> 'lost'"""
+    done = subprocess.run(["make", "query", "ENGINE=athena", f"SQL={sql}"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "how many" in done.stdout
