@@ -36,8 +36,12 @@ class Cancelled(Exception):
 
 @dataclass
 class Run:
-    """A query while it runs: ``interrupt`` may be called from any thread, before it starts too."""
+    """A query while it runs: ``interrupt`` may be called from any thread, before it starts too.
 
+    ``cutoff`` is the most bytes that it may scan. What it scanned is known when it has ended, and judged then.
+    """
+
+    cutoff: int | None = None
     connection: duckdb.DuckDBPyConnection | None = None
     stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -49,6 +53,10 @@ class Run:
     def check(self) -> None:
         if self.stopped.is_set():
             raise Cancelled
+
+    def check_scanned(self, bytes_scanned: int) -> None:
+        if self.cutoff is not None and bytes_scanned > self.cutoff:
+            raise Cancelled("Bytes scanned limit was exceeded", self.cutoff)
 
 
 @dataclass(frozen=True)
@@ -145,8 +153,10 @@ class Engine:
         with self.bound(sql, database, catalog, s3, run) as (connection, query, relation):
             text_query, columns = results.printed(query, relation.columns, relation.types)
             with self.encrypted(connection, target, kms_key):
-                rows = connection.execute(results.csv_copy(text_query, columns, target)).fetchone()[0] - 1
+                rows = connection.execute(results.csv_copy(text_query, columns, target)).fetchone()[0]
                 scanned = bytes_read(connection)
+                if not rows:
+                    connection.execute(results.header_copy(columns, target))
             return Outcome(columns, rows, scanned)
 
     def columns(self, sql: str, database: str, catalog: Catalog, s3, run: Run) -> list[tuple[str, object]]:

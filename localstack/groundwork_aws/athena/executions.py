@@ -13,7 +13,7 @@ from localstack.aws.connect import connect_to
 from groundwork_aws import settings
 from groundwork_aws.athena import ddl, results, writes
 from groundwork_aws.athena.catalog import Catalog
-from groundwork_aws.athena.engine import Cancelled, Engine
+from groundwork_aws.athena.engine import Cancelled, Engine, Run
 from groundwork_aws.athena.errors import QueryFailed, SyntaxRefused, failed
 from groundwork_aws.athena.models import AthenaStore, Execution
 from groundwork_aws.athena.requests import PRIMARY, InvalidRequestException, find_work_group, idempotent
@@ -110,7 +110,7 @@ def new_execution(statement: Statement, group: dict, results_to: dict, request: 
         "WorkGroup": group["Name"],
         "EngineVersion": group["Configuration"]["EngineVersion"],
     }
-    return Execution(description, request, group["Configuration"].get("BytesScannedCutoffPerQuery"))
+    return Execution(description, request, Run(group["Configuration"].get("BytesScannedCutoffPerQuery")))
 
 
 def carry_out(execution: Execution, statement: Statement, account: str, region: str) -> None:
@@ -161,9 +161,11 @@ def run_select(execution: Execution, statement: Statement, clients, engine: Engi
     key = encryption(execution).get("SSEKMSKeyId")
     outcome = engine.select(statement.sql, execution.database, catalog, clients.s3, target, execution.run, key)
     bucket, key = split(target)
-    if execution.cutoff is not None and outcome.bytes_scanned > execution.cutoff:
+    try:
+        execution.run.check_scanned(outcome.bytes_scanned)
+    except Cancelled:
         clients.s3.delete_object(Bucket=bucket, Key=key)
-        raise Cancelled("Bytes scanned limit was exceeded", execution.cutoff)
+        raise
     execution.columns, execution.rows = outcome.columns, outcome.rows
     execution.output_bytes = clients.s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
     put_metadata(execution, clients.s3)

@@ -16,8 +16,7 @@ class Execution:
 
     description: dict
     request: dict
-    cutoff: int | None = None
-    run: Run = field(default_factory=Run)
+    run: Run
     columns: list[Column] = field(default_factory=list)
     rows: int = 0
     output_bytes: int = 0

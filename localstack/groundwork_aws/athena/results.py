@@ -43,12 +43,22 @@ def text_of(value: str, kind) -> str:
 
 
 def csv_copy(text_query: str, columns: list[Column], target: str) -> str:
-    """The statement that streams the rows to S3. The header is a row of its own: its names may repeat."""
-    header = ", ".join(literal(column.name) for column in columns)
+    """The statement that streams the rows to S3.
+
+    The header is what stands before the rows, since HEADER would rename names that repeat, and a header selected as a
+    first row would keep DuckDB from writing on all cores.
+    """
+    header = ",".join(quoted(column.name) for column in columns) + "\n"
     return (
-        f"COPY (SELECT {header} UNION ALL {text_query}) TO {literal(target)}"
-        " (FORMAT csv, HEADER false, FORCE_QUOTE *, NULLSTR '')"
+        f"COPY ({text_query}) TO {literal(target)}"
+        f" (FORMAT csv, HEADER false, FORCE_QUOTE *, NULLSTR '', PREFIX {literal(header)}, SUFFIX '\n')"
     )
+
+
+def header_copy(columns: list[Column], target: str) -> str:
+    """The same for no rows, after whose header ``csv_copy`` leaves an empty line."""
+    header = ", ".join(literal(column.name) for column in columns)
+    return f"COPY (SELECT {header}) TO {literal(target)} (FORMAT csv, HEADER false, FORCE_QUOTE *)"
 
 
 def read_rows(chunk: bytes, limit: int) -> tuple[list[list[str | None]], int]:

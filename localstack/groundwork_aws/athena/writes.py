@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from groundwork_aws.athena import ddl
 from groundwork_aws.athena.catalog import Catalog, Table
-from groundwork_aws.athena.engine import Engine, Run, Target, Written
-from groundwork_aws.athena.errors import failed
+from groundwork_aws.athena.engine import Cancelled, Engine, Run, Target, Written
+from groundwork_aws.athena.errors import QueryFailed, failed
 from groundwork_aws.athena.relations import list_files, quoted
 from groundwork_aws.athena.statements import Statement
 from groundwork_aws.athena.types import TRINO_NAMES, duckdb_type, hive_type
@@ -35,7 +35,7 @@ class Write:
 
 
 def execute(write: Write) -> Written:
-    """Raises QueryFailed; a table that could not be filled is not created."""
+    """Raises QueryFailed or Cancelled; a table that could not be filled is not created."""
     action = write.statement.action
     if action == "CREATE_TABLE_AS_SELECT":
         return create_table_as(write)
@@ -147,8 +147,23 @@ def table_options(text: str) -> dict:
 
 
 def write_query(write: Write, target: Target) -> Written:
+    """A query that fails, is stopped or scans more than it may leaves no file."""
     query = write.statement.parts["query"]
-    return write.engine.write(query, write.database, write.catalog, write.s3, target, write.run)
+    try:
+        written = write.engine.write(query, write.database, write.catalog, write.s3, target, write.run)
+        write.run.check_scanned(written.bytes_scanned)
+    except (Cancelled, QueryFailed):
+        remove_files(write, target.folder)
+        raise
+    return written
+
+
+def remove_files(write: Write, folder: str) -> None:
+    """Every file that the query wrote has its id in its name."""
+    for file in list_files(write.s3, folder):
+        if write.id in file.uri.rpartition("/")[2]:
+            bucket, _, key = file.uri.removeprefix("s3://").partition("/")
+            write.s3.delete_object(Bucket=bucket, Key=key)
 
 
 def register_partitions(catalog: Catalog, table: Table, files: list[str]) -> None:

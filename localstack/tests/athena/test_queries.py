@@ -53,6 +53,12 @@ def test_AT_04_quotes_and_line_breaks_in_values_survive(lake):
     ]
 
 
+@pytest.mark.parametrize("condition, rows", [("true", '"1","2"\n'), ("false", "")])
+def test_AT_04_names_may_repeat_and_a_result_without_rows_is_its_header(lake, condition, rows):
+    execution = lake.run(f'SELECT 1 AS "a""b", 2 AS "a""b" WHERE {condition}')
+    assert lake.read(execution["ResultConfiguration"]["OutputLocation"]).decode() == '"a""b","a""b"\n' + rows
+
+
 def test_AT_07_the_first_row_is_the_header_and_a_null_has_no_value(lake):
     assert lake.query("SELECT order_id, customer FROM orders ORDER BY 1") == [
         ["order_id", "customer"],

@@ -50,17 +50,46 @@ def test_AT_14_a_new_work_group_is_enforced_unless_told_otherwise(lake, work_gro
     assert found["Configuration"]["EnforceWorkGroupConfiguration"] is True
 
 
-def test_AT_13_a_query_over_the_cutoff_is_cancelled_and_leaves_no_result(lake, work_group):
+@pytest.fixture
+def big(lake, unique) -> str:
+    """A table of which a query reads 16 MB."""
     rows = pa.table({"a": pa.array(range(2_000_000), pa.int64())})
-    lake.put_parquet("big/part-0.parquet", rows, compression="none", use_dictionary=False)
-    lake.create_table("big", [("a", "bigint")])
-    name = work_group(BytesScannedCutoffPerQuery=10_000_000)
-    execution = lake.run("SELECT max(a) FROM big", WorkGroup=name)
+    lake.put_parquet(f"{unique}_big/part-0.parquet", rows, compression="none", use_dictionary=False)
+    lake.create_table(f"{unique}_big", [("a", "bigint")])
+    return f"{unique}_big"
+
+
+def assert_over_the_limit(lake, execution: dict) -> None:
     assert execution["Status"]["State"] == "CANCELLED"
     assert execution["Status"]["StateChangeReason"] == "Bytes scanned limit was exceeded"
     assert execution["Statistics"]["DataScannedInBytes"] == 10_000_000
-    left = lake.s3.list_objects_v2(Bucket=lake.bucket, Prefix=f"enforced/{execution['QueryExecutionId']}")
-    assert left["KeyCount"] == 0
+    assert keys_under(lake, f"enforced/{execution['QueryExecutionId']}") == []
+
+
+def keys_under(lake, prefix: str) -> list[str]:
+    listed = lake.s3.list_objects_v2(Bucket=lake.bucket, Prefix=prefix)
+    return [o["Key"] for o in listed.get("Contents", [])]
+
+
+def test_AT_13_a_query_over_the_cutoff_is_cancelled_and_leaves_no_result(lake, work_group, big):
+    name = work_group(BytesScannedCutoffPerQuery=10_000_000)
+    assert_over_the_limit(lake, lake.run(f"SELECT max(a) FROM {big}", WorkGroup=name))
+
+
+@pytest.mark.parametrize("keys", ["", ", partitioned_by = ARRAY['even']"])
+def test_AT_13_a_table_made_over_the_cutoff_is_not_there_nor_its_files(lake, work_group, big, unique, keys):
+    name = work_group(BytesScannedCutoffPerQuery=10_000_000)
+    where = f"external_location = 's3://{lake.bucket}/{unique}_made/', format = 'PARQUET'{keys}"
+    made = f"CREATE TABLE {unique}_made WITH ({where}) AS SELECT a, a % 2 = 0 AS even FROM {big}"
+    assert_over_the_limit(lake, lake.run(made, WorkGroup=name))
+    assert keys_under(lake, f"{unique}_made/") == []
+    assert f"{unique}_made" not in [t["Name"] for t in lake.glue.get_tables(DatabaseName=lake.database)["TableList"]]
+
+
+def test_AT_13_rows_inserted_over_the_cutoff_are_not_there(lake, work_group, big):
+    name = work_group(BytesScannedCutoffPerQuery=10_000_000)
+    assert_over_the_limit(lake, lake.run(f"INSERT INTO {big} SELECT a + 1 FROM {big}", WorkGroup=name))
+    assert keys_under(lake, f"{big}/") == [f"{big}/part-0.parquet"]
 
 
 def test_AT_13_the_cutoff_is_at_least_ten_megabytes(lake, unique):
