@@ -10,12 +10,14 @@ import time
 from pathlib import Path
 
 import psycopg
+import pyarrow as pa
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from groundwork_aws.dms import full_load, postgres
+from groundwork_aws.dms.instance import processes
 from groundwork_aws.dms.settings import merged
 from tests.dms.conftest import document, include
 
@@ -96,3 +98,16 @@ def test_both_drivers_use_tls_where_it_is_required(server_with_tls):
     postgres.check(source)
     query = "SELECT * FROM postgres_query('source', 'SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()')"
     assert full_load.connect(source).execute(query).fetchall() == [(True,)]
+
+
+def test_the_replication_process_gives_freed_memory_back():
+    """Arrow chooses its allocator while it is loaded: the fork server must have heard before."""
+    ours, theirs = processes.Pipe()
+    process = processes.Process(target=tell_allocator, args=(theirs,))
+    process.start()
+    assert ours.recv() == "system"
+    process.join()
+
+
+def tell_allocator(pipe) -> None:
+    pipe.send(pa.default_memory_pool().backend_name)
