@@ -19,6 +19,8 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import boto3
@@ -181,12 +183,14 @@ def memory(port: int) -> int:
     return int(process_of(port).joinpath("statm").read_text().split()[1]) * 4096 >> 20
 
 
+@cache
 def process_of(port: int) -> Path:
     wanted = f"127.0.0.1:{port}".encode()
     for process in Path("/proc").glob("[0-9]*"):
-        is_localstack = process.joinpath("cmdline").read_bytes().endswith(b"groundwork_aws\0")
-        if is_localstack and wanted in process.joinpath("environ").read_bytes():
-            return process
+        with suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            is_localstack = process.joinpath("cmdline").read_bytes().endswith(b"groundwork_aws\0")
+            if is_localstack and wanted in process.joinpath("environ").read_bytes():
+                return process
     raise RuntimeError(f"no LocalStack listens on {port}")
 
 
