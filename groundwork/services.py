@@ -32,9 +32,8 @@ class Service:
     directory: Path = ROOT
     health: str | None = None
     stop_signal: int = signal.SIGTERM
-    pid_file: Path | None = (
-        None  # PostgreSQL's: it says "ready" when connections are taken, after the port is open
-    )
+    # PostgreSQL's: it says "ready" when connections are taken, after the port is open.
+    pid_file: Path | None = None
 
     def is_up(self) -> bool:
         if self.pid_file and not says_ready(self.pid_file):
