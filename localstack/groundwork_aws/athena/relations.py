@@ -77,6 +77,11 @@ def scan(files: list[File], columns: list[tuple[str, str]], keys: Iterable) -> s
         f"{literal(name)}: {{name: {literal(name)}, type: {literal(kind)}, default_value: NULL}}"
         for name, kind in columns
     )
+    if len(files) == 1:
+        # given a schema, DuckDB reads a file in one thread, as it does not look at its row groups in time
+        declared = ", ".join([*(f"CAST({quoted(n)} AS {kind}) AS {quoted(n)}" for n, kind in columns), *partition])
+        found = f"SELECT * FROM read_parquet({literal(files[0].uri)})"
+        return f"SELECT {declared} FROM ({found} UNION ALL BY NAME SELECT * FROM {Relation('', columns).stub})"
     uris = ", ".join(literal(f.uri) for f in files)
     selected = ", ".join([*(quoted(name) for name, _ in columns), *partition])
     return f"SELECT {selected} FROM read_parquet([{uris}], schema=MAP {{{schema}}})"
