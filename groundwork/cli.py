@@ -210,7 +210,7 @@ def show_status(state: dict) -> None:
     table = Table("service", "", "port", "")
     for service in state["services"]:
         mark = "[green]up[/green]" if service["up"] else "[red]down[/red]"
-        table.add_row(service["name"], mark, str(service["port"]), service["description"])
+        table.add_row(service["name"], mark, str(service["port"] or ""), service["description"])
     console.results.print(table)
     for stack in state["stacks"]:
         console.results.print(f"stack {stack['name']:<32} {stack['status']}")
