@@ -8,9 +8,8 @@ from datetime import datetime
 
 import requests
 
+from groundwork.airflow_services import ADMIN
 from groundwork.settings import Settings, UserError
-
-USER = "admin"
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Airflow:
     def __init__(self, settings: Settings):
         self.url = f"http://127.0.0.1:{settings.ports.airflow}"
         self.session = requests.Session()
-        token = self.request("POST", "/auth/token", {"username": USER, "password": settings.credentials.airflow_admin})
+        token = self.request("POST", "/auth/token", {"username": ADMIN, "password": settings.credentials.airflow_admin})
         self.session.headers["Authorization"] = f"Bearer {token['access_token']}"
 
     def trigger(self, dag: str) -> str:

@@ -219,13 +219,13 @@ def show_status(state: dict) -> None:
 
 
 def where_to_look() -> None:
-    from groundwork.airflow_api import USER
+    from groundwork.airflow_services import ADMIN
 
     ports, credentials = settings().ports, settings().credentials
     lines = [
         "",
         "Where to look next",
-        f"  Airflow    http://127.0.0.1:{ports.airflow}  (user {USER}, password {credentials.airflow_admin})",
+        f"  Airflow    http://127.0.0.1:{ports.airflow}  (user {ADMIN}, password {credentials.airflow_admin})",
         f"  Spark      http://127.0.0.1:{ports.spark_master_ui}",
         '  Athena     make query ENGINE=athena SQL="SELECT order_status, count(*) FROM olist_silver.orders GROUP BY 1"',
         '  Warehouse  make query ENGINE=warehouse SQL="SELECT * FROM marts.fct_orders LIMIT 5"',

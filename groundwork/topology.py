@@ -155,6 +155,7 @@ def make_certificate(folder: Path) -> None:
 
 
 def create_database(dsn: str, name: str, owner: str = "postgres") -> None:
+    """Make the database unless it is there; the DSN's user must be allowed to."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
             connection.execute(

@@ -138,16 +138,6 @@ def connect(dsn: str) -> psycopg.Connection:
         raise SeedError(f"cannot connect to the source: {error}\n→ start it, or mend the DSN") from error
 
 
-def create_database(dsn: str) -> None:
-    """Make the DSN's database unless it is there; the DSN's user must be allowed to."""
-    name = psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]
-    with connect(psycopg.conninfo.make_conninfo(dsn, dbname="postgres")) as connection:
-        connection.autocommit = True
-        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
-        if not found:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-
-
 def create_dms_role(dsn: str, password: str) -> None:
     """Make, or set right, the role that DMS connects as. It may come before or after the tables."""
     with connect(dsn) as connection:

@@ -2,7 +2,7 @@ import psycopg
 import pytest
 
 from seed_data.csv_folder import SeedError
-from seed_data.loader import Progress, create_database, create_dms_role, load
+from seed_data.loader import Progress, create_dms_role, load
 
 ROWS = {
     "customers": 2, "geolocation": 2, "order_items": 1, "order_payments": 2, "order_reviews": 2, "orders": 2,
@@ -106,13 +106,6 @@ def test_dms_role_reads_the_tables_wherever_it_is_made(csv_folder, database, con
     as_dms = psycopg.conninfo.make_conninfo(database, user="dms", password="secret")
     assert ask(as_dms, "SELECT count(*) FROM shop.orders") == [(2,)]
     assert ask(as_dms, "SELECT rolreplication, rolsuper FROM pg_roles WHERE rolname = 'dms'") == [(True, False)]
-
-
-def test_database_is_made_once(postgres_server):
-    dsn = postgres_server.dsn("made_by_the_loader")
-    create_database(dsn)
-    create_database(dsn)
-    assert ask(dsn, "SELECT current_database()") == [("made_by_the_loader",)]
 
 
 # --- bad input: a clear error, and nothing half-written ---------------------------------------------------
