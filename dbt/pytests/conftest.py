@@ -15,12 +15,17 @@ from groundwork.install import ROOT, venv
 from groundwork.warehouse_sql import create_table
 
 PROJECT = ROOT / "dbt"
-SILVER = json.loads((Path(__file__).parent / "silver.json").read_text())
 
 
 @pytest.fixture(scope="session")
 def contracts():
     return load_contracts(ROOT / "contracts" / "olist")
+
+
+@pytest.fixture(scope="session")
+def silver():
+    """The rows of the silver tables, by table, with the quirks of the real files."""
+    return json.loads((Path(__file__).parent / "silver.json").read_text())
 
 
 @pytest.fixture(scope="session")
@@ -30,8 +35,8 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def warehouse(server, contracts):
-    """The warehouse; its silver tables hold ``silver.json``, with the quirks of the real files."""
+def warehouse(server, contracts, silver):
+    """The warehouse, with its silver tables."""
     connection = psycopg2.connect(server.dsn(), options="-c search_path=marts")
     connection.autocommit = True
     with connection.cursor() as cursor:
@@ -40,7 +45,7 @@ def warehouse(server, contracts):
             # PostgreSQL has no storage attributes; the plug-in takes them off too.
             cursor.execute(create_table(contract).partition("\nDISTSTYLE")[0])
             insert = f"insert into silver.{contract.table} values %s"
-            psycopg2.extras.execute_values(cursor, insert, SILVER[contract.table])
+            psycopg2.extras.execute_values(cursor, insert, silver[contract.table])
     yield connection
     connection.close()
 

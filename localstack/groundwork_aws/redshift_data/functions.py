@@ -20,8 +20,8 @@ SAME = words(
     """
     abs acos asin atan atan2 avg bit_and bit_or bool_and bool_or bpcharcmp btrim cbrt ceil ceiling char_length
     character_length chr coalesce concat cos cot count cume_dist current_database current_schema
-    current_schemas current_setting current_user current_user_id date date_trunc degrees dense_rank dexp dlog1
-    dlog10 every exp extract first_value floor greatest has_database_privilege has_schema_privilege
+    current_schemas current_setting current_user current_user_id date degrees dense_rank dexp dlog1 dlog10
+    every exp extract first_value floor greatest has_database_privilege has_schema_privilege
     has_table_privilege has_column_privilege initcap lag last_value lead least left length ln log lower lpad
     ltrim max md5 min mod nth_value ntile nullif octet_length percent_rank percentile_cont percentile_disc
     pg_backend_pid pg_get_userbyid pg_get_viewdef pg_table_is_visible pi position power quote_ident
@@ -33,7 +33,7 @@ SAME = words(
 )
 EMULATED = words(
     """
-    add_months charindex convert_timezone getdate is_valid_json json_array_length
+    add_months charindex convert_timezone date_trunc getdate is_valid_json json_array_length
     json_extract_array_element_text json_extract_path_text last_day len months_between next_day
     pg_last_copy_count replicate sha2 textlen
     """

@@ -62,6 +62,18 @@ as $$
     end::bigint
 $$;
 
+-- Of a date it is a timestamp; PostgreSQL would make it one with a zone.
+create or replace function redshift.date_trunc(part text, value date) returns timestamp language sql immutable strict
+as $$ select pg_catalog.date_trunc(part, value::timestamp) $$;
+
+create or replace function redshift.date_trunc(part text, value timestamp) returns timestamp
+language sql immutable strict
+as $$ select pg_catalog.date_trunc(part, value) $$;
+
+create or replace function redshift.date_trunc(part text, value timestamptz) returns timestamptz
+language sql stable strict
+as $$ select pg_catalog.date_trunc(part, value) $$;
+
 create or replace function redshift.last_day(value timestamp) returns date language sql immutable strict
 as $$ select (date_trunc('month', value) + interval '1 month - 1 day')::date $$;
 

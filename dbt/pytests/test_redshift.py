@@ -1,0 +1,112 @@
+"""The project on Redshift: dbt-redshift's SQL passes Redshift's grammar and makes the rows that PostgreSQL makes."""
+
+import json
+from collections import Counter
+
+import psycopg2
+import pytest
+from redshift import DATABASE, HOST, compiled, running_redshift
+
+from groundwork import services
+from groundwork.install import ROOT
+
+CREATE_SILVER = ROOT / "airflow" / "dags" / "sql"
+
+
+@pytest.fixture(scope="module")
+def statements(tmp_path_factory):
+    """What dbt-redshift compiles, with a host that does not exist."""
+    folder = str(tmp_path_factory.mktemp("redshift"))
+    project = str(ROOT / "dbt")
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in {
+            "DBT_HOST": HOST, "DBT_PORT": "5439", "DBT_DATABASE": DATABASE, "AWS_REGION": services.REGION,
+            "DBT_PROJECT_DIR": project, "DBT_PROFILES_DIR": project, "DBT_TARGET_PATH": folder, "DBT_LOG_PATH": folder,
+        }.items():  # fmt: skip
+            environment.setenv(name, value)
+        yield compiled()
+
+
+@pytest.fixture(scope="module")
+def redshift(server, silver, tmp_path_factory):
+    """The silver schema as the DAG makes it, and the rows that the PostgreSQL build has."""
+    with running_redshift(server, tmp_path_factory.mktemp("localstack")) as data_api:
+        tables = [(CREATE_SILVER / f"create_{table}.sql").read_text() for table in silver]
+        rows = [f"insert into silver.{table} values {values(rows)}" for table, rows in silver.items()]
+        schemas = [f"create schema {schema}" for schema in ("silver", "staging", "marts")]
+        data_api.run(*schemas, *tables, *rows)
+        yield data_api
+
+
+def values(rows: list[list]) -> str:
+    return ", ".join(f"({', '.join(literal(value) for value in row)})" for row in rows)
+
+
+def literal(value) -> str:
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return "null" if value is None else str(value)
+
+
+@pytest.fixture(scope="module")
+def built(redshift, statements):
+    redshift.run(*statements[0])
+    return redshift
+
+
+@pytest.fixture(scope="module")
+def both(server, warehouse, dbt, built):
+    """``both(sql)``: the columns and rows of the PostgreSQL build, and those of the Redshift build."""
+    process, _ = dbt("run")
+    assert process.returncode == 0, process.stdout
+    on_redshift = psycopg2.connect(server.dsn(), dbname=DATABASE)
+
+    def query(sql: str) -> tuple:
+        answers = []
+        for connection in (warehouse, on_redshift):
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                answers.append(([column.name for column in cursor.description], Counter(cursor.fetchall())))
+        return tuple(answers)
+
+    yield query
+    on_redshift.close()
+
+
+def test_every_model_has_the_same_rows_on_both(both, dbt):
+    manifest = json.loads((dbt.target / "manifest.json").read_text())
+    models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    assert len(models) == 20
+    for model in models:
+        postgres, redshift = both(f"select * from {model['schema']}.{model['name']}")
+        assert redshift == postgres, model["name"]
+        columns, rows = redshift
+        assert rows, f"{model['name']} is empty: nothing was compared"
+        keys = {model["config"].get("dist", "all"), model["config"].get("sort", "all")}
+        assert keys - {"all"} <= set(columns), model["name"]
+
+
+def test_every_data_test_passes_on_redshift(built, statements):
+    tests = statements[1]
+    assert len(tests) > 70
+    described = built.run(*tests.values())
+    assert [name for name, answer in zip(tests, described, strict=True) if answer["ResultRows"] != 0] == []
+
+
+def test_the_facts_lie_together_by_order_and_small_dimensions_everywhere(statements):
+    made = {sql.split('"')[5]: " ".join(sql.split()) for sql in statements[0]}
+    by_order = " diststyle key distkey (order_id) compound sortkey(purchased_date) as ("
+    assert by_order in made["fct_orders"] and by_order in made["fct_order_items"]
+    assert " diststyle all compound sortkey(date_day) as (" in made["dim_dates"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "error"),
+    [
+        ("select distinct on (order_id) * from marts.fct_orders", "DISTINCT ON is not supported"),
+        ("select count(*) filter (where is_late) from marts.fct_orders", "syntax error"),
+        ("select string_agg(order_id, ',') from marts.fct_orders", "string_agg"),
+    ],
+)
+def test_what_only_postgresql_says_would_not_pass(built, sql, error):
+    assert error in built.error(f"create table marts.refused as ({sql})")
