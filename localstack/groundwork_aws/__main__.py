@@ -9,6 +9,8 @@ DEFAULTS = {
     "SKIP_SSL_CERT_DOWNLOAD": "1",
     # By default LocalStack reports CREATE_COMPLETE for a type it has never heard of.
     "CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES": "0",
+    # With their documents, the policies that AWS manages can be evaluated, and a misspelt one is refused.
+    "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
 }
 
 

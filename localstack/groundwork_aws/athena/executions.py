@@ -30,14 +30,15 @@ class Executions:
     def __init__(self) -> None:
         self.pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="athena")
 
-    def start(self, store: AthenaStore, request: dict, account: str, region: str) -> str:
+    def start(self, store: AthenaStore, request: dict, caller: str, region: str) -> str:
+        """``caller`` is the access key of whoever asks: Athena has no permissions but its caller's."""
         earlier = idempotent(store, "StartQueryExecution", request)
         if earlier:
             return earlier
         group = find_work_group(store, request.get("WorkGroup") or PRIMARY)
         if group["State"] == "DISABLED":
             raise InvalidRequestException(f"WorkGroup {group['Name']} is disabled.")
-        results_to = result_configuration(group, request, connect_to(aws_access_key_id=account, region_name=region).s3)
+        results_to = result_configuration(group, request, connect_to(aws_access_key_id=caller, region_name=region).s3)
         try:
             statement = classify(complete(store, group["Name"], request))
         except SyntaxRefused as error:
@@ -46,7 +47,7 @@ class Executions:
         store.executions[execution.id] = execution
         if request.get("ClientRequestToken"):
             store.tokens["StartQueryExecution", request["ClientRequestToken"]] = (request, execution.id)
-        self.pool.submit(carry_out, execution, statement, account, region)
+        self.pool.submit(carry_out, execution, statement, caller, region)
         return execution.id
 
     def stop(self, execution: Execution) -> None:
@@ -67,10 +68,10 @@ def complete(store: AthenaStore, group: str, request: dict) -> str:
 
 
 @cache
-def engine(account: str, region: str) -> Engine:
-    scratch = settings.read().state_dir / "athena" / f"{account}-{region}"
+def engine(caller: str, region: str) -> Engine:
+    scratch = settings.read().state_dir / "athena" / f"{caller}-{region}"
     endpoint = urlsplit(config.internal_service_url()).netloc.replace("localhost", "127.0.0.1")
-    return Engine(endpoint, account, region, scratch, WORKERS)
+    return Engine(endpoint, caller, region, scratch, WORKERS)
 
 
 def result_configuration(group: dict, request: dict, s3) -> dict:
@@ -113,15 +114,15 @@ def new_execution(statement: Statement, group: dict, results_to: dict, request: 
     return Execution(description, request, Run(group["Configuration"].get("BytesScannedCutoffPerQuery")))
 
 
-def carry_out(execution: Execution, statement: Statement, account: str, region: str) -> None:
+def carry_out(execution: Execution, statement: Statement, caller: str, region: str) -> None:
     """Run a query to its end and say how it ended."""
     queued = (datetime.now(UTC) - execution.submitted).total_seconds()
     started = time.monotonic()
-    clients = connect_to(aws_access_key_id=account, region_name=region)
+    clients = connect_to(aws_access_key_id=caller, region_name=region)
     try:
         execution.run.check()
         execution.status["State"] = "RUNNING"
-        scanned = run(execution, statement, clients, engine(account, region))
+        scanned = run(execution, statement, clients, engine(caller, region))
         end, state = {}, "SUCCEEDED"
     except Cancelled as error:
         scanned, state = error.bytes_scanned, "CANCELLED"
@@ -236,9 +237,9 @@ def statistics(queued: float, worked: float, scanned: int) -> dict:
     }
 
 
-def current_page(execution: Execution, request: dict, account: str, region: str) -> dict:
+def current_page(execution: Execution, request: dict, caller: str, region: str) -> dict:
     """GetQueryResults' answer, out of the result in S3; NextToken is the place in it where the next page begins."""
-    s3 = connect_to(aws_access_key_id=account, region_name=region).s3
+    s3 = connect_to(aws_access_key_id=caller, region_name=region).s3
     limit = request.get("MaxResults") or 1000
     token = request.get("NextToken") or "0"
     if not 1 <= limit <= 1000:

@@ -11,6 +11,7 @@ from groundwork_aws.athena.models import Execution
 from groundwork_aws.athena.requests import InvalidRequestException, find_work_group, page, required, store_of
 from groundwork_aws.athena.saved_queries import SavedQueries
 from groundwork_aws.athena.work_groups import WorkGroups
+from groundwork_aws.identity.roles import caller_key
 
 
 class AthenaProvider(WorkGroups, SavedQueries, DataCatalogs):
@@ -25,7 +26,7 @@ class AthenaProvider(WorkGroups, SavedQueries, DataCatalogs):
         """Not honoured: ResultReuseConfiguration (nothing is reused), EngineConfiguration."""
         required(request, "QueryString")
         return {
-            "QueryExecutionId": self.executions.start(store_of(context), request, context.account_id, context.region)
+            "QueryExecutionId": self.executions.start(store_of(context), request, caller_key(context), context.region)
         }
 
     @handler("StopQueryExecution", expand=False)
@@ -65,7 +66,7 @@ class AthenaProvider(WorkGroups, SavedQueries, DataCatalogs):
             raise InvalidRequestException(f"Query has not yet finished. Current state: {state}")
         if state != "SUCCEEDED":
             raise InvalidRequestException(f"Query did not finish successfully. Final query state: {state}")
-        return current_page(execution, request, context.account_id, context.region)
+        return current_page(execution, request, caller_key(context), context.region)
 
     @handler("GetQueryRuntimeStatistics", expand=False)
     def get_query_runtime_statistics(self, context: RequestContext, request: dict) -> dict:

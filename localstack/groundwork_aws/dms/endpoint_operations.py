@@ -30,6 +30,7 @@ from groundwork_aws.dms.common import (
     wrong_state,
 )
 from groundwork_aws.dms.models import DmsStore, Endpoint
+from groundwork_aws.identity.roles import role_clients, role_credentials
 from localstack import config
 
 SOURCES = {"postgres": "PostgreSQL", "aurora-postgresql": "Amazon Aurora PostgreSQL"}
@@ -254,16 +255,18 @@ def resolved_source(context: RequestContext, endpoint: Endpoint) -> dict:
     settings, secret = endpoint.settings, None
     if settings["SecretsManagerSecretId"]:
         check_role(context, settings["SecretsManagerAccessRoleArn"])
-        secret = read_secret(context, settings["SecretsManagerSecretId"])
+        secret = read_secret(context, settings["SecretsManagerSecretId"], settings["SecretsManagerAccessRoleArn"])
     try:
         return endpoints.source_of(settings, endpoint.password, endpoint.description["SslMode"], secret)
     except endpoints.EndpointError as error:
         raise ConnectionFailed(str(error)) from None
 
 
-def read_secret(context: RequestContext, secret_id: str) -> dict:
+def read_secret(context: RequestContext, secret_id: str, role: str) -> dict:
+    """DMS assumes this role, and no other, as its regional principal."""
+    session = role_clients(role, f"dms.{context.region}", context.region, instances(context))
     try:
-        text = clients(context).secretsmanager.get_secret_value(SecretId=secret_id)["SecretString"]
+        text = session.secretsmanager.get_secret_value(SecretId=secret_id)["SecretString"]
         secret = json.loads(text)
     except ClientError as error:
         raise ConnectionFailed(f"Unable to find Secrets Manager secret {secret_id}: {error}") from None
@@ -280,7 +283,8 @@ def check_bucket(context: RequestContext, settings: dict) -> None:
     check_role(context, settings["ServiceAccessRoleArn"])
     owner = {"ExpectedBucketOwner": settings["ExpectedBucketOwner"]} if settings["ExpectedBucketOwner"] else {}
     try:
-        clients(context).s3.head_bucket(Bucket=settings["BucketName"], **owner)
+        session = role_clients(settings["ServiceAccessRoleArn"], "dms", context.region, instances(context))
+        session.s3.head_bucket(Bucket=settings["BucketName"], **owner)
     except ClientError as error:
         reason = error.response["Error"]
         raise ConnectionFailed(
@@ -307,11 +311,15 @@ def clients(context: RequestContext):
     return connect_to(aws_access_key_id=context.account_id, region_name=context.region)
 
 
-def process_credentials(context: RequestContext) -> dict:
-    """How the replication process calls this same account."""
+def instances(context: RequestContext) -> str:
+    """The replication instances, for which DMS assumes a role."""
+    return f"arn:aws:dms:{context.region}:{context.account_id}:*"
+
+
+def process_credentials(context: RequestContext, role: str) -> dict:
+    """How the replication process calls AWS: in a session of the target endpoint's role."""
     return {
         "endpoint_url": f"http://127.0.0.1:{config.GATEWAY_LISTEN[0].port}",
         "region_name": context.region,
-        "aws_access_key_id": context.account_id,
-        "aws_secret_access_key": "test",
+        **role_credentials(role, "dms", context.region, instances(context)),
     }

@@ -30,6 +30,7 @@ from groundwork_aws.dms.endpoint_operations import EndpointOperations
 from groundwork_aws.dms.instance import make_ready
 from groundwork_aws.dms.models import DmsStore
 from groundwork_aws.dms.task_operations import TaskOperations
+from groundwork_aws.identity.roles import role_clients
 
 ENGINE_VERSIONS = ("3.6.1", "3.6.0", "3.5.4", "3.5.3")
 SIZES = ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge")
@@ -258,7 +259,7 @@ def find_tags(store: DmsStore, arn: str) -> dict[str, str]:
 
 def find_subnets(context: RequestContext, ids: list[str]) -> list[dict]:
     """The subnets as EC2 knows them; DMS wants two availability zones of one VPC."""
-    ec2 = connect_to(aws_access_key_id=context.account_id, region_name=context.region).ec2
+    ec2 = role_clients(f"arn:aws:iam::{context.account_id}:role/{VPC_ROLE}", "dms", context.region).ec2
     try:
         subnets = ec2.describe_subnets(SubnetIds=ids)["Subnets"]
     except ClientError as error:

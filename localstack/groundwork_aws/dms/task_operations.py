@@ -288,5 +288,5 @@ def work_of(context: RequestContext, store: DmsStore, task: Task) -> dict:
         "mappings": task.description["TableMappings"],
         "settings": task.settings,
         "done": [list(key) for key in task.tables],
-        "aws": process_credentials(context),
+        "aws": process_credentials(context, target["ServiceAccessRoleArn"]),
     }

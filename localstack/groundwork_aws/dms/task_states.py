@@ -10,9 +10,12 @@ from datetime import datetime
 from localstack.aws.api import RequestContext
 
 from groundwork_aws.dms.common import now
-from groundwork_aws.dms.endpoint_operations import clients
 from groundwork_aws.dms.models import DmsStore, Task
+from groundwork_aws.identity.roles import role_clients
 
+# The role in which DMS writes its logs, of this name in every account.
+# https://docs.aws.amazon.com/dms/latest/userguide/security-iam.html#CHAP_Security.APIRole
+LOGS_ROLE = "dms-cloudwatch-logs-role"
 NO_CHANGES = dict.fromkeys(
     ("Inserts", "Deletes", "Updates", "Ddls", "AppliedInserts", "AppliedDeletes", "AppliedUpdates", "AppliedDdls"), 0
 )
@@ -109,7 +112,8 @@ def with_log_place(store: DmsStore, task: Task) -> dict:
 
 
 def write_log(context: RequestContext, store: DmsStore, task: Task, event: dict) -> None:
-    logs = clients(context).logs
+    role = f"arn:aws:iam::{context.account_id}:role/{LOGS_ROLE}"
+    logs = role_clients(role, "dms", context.region).logs
     group, stream = log_place(store, task)
     for make, name in ((logs.create_log_group, {}), (logs.create_log_stream, {"logStreamName": stream})):
         with suppress(logs.exceptions.ResourceAlreadyExistsException):

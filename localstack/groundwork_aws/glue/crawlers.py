@@ -10,7 +10,6 @@ from statistics import median
 from threading import Thread
 
 from localstack.aws.api import CommonServiceException, RequestContext, handler
-from localstack.aws.connect import connect_to
 
 from groundwork_aws.glue.api import LOCK, already_exists, invalid, not_found, page, refused, store_of
 from groundwork_aws.glue.catalog import arn, now
@@ -18,6 +17,7 @@ from groundwork_aws.glue.definitions import check_definition, check_role, short_
 from groundwork_aws.glue.models import Crawler, GlueStore
 from groundwork_aws.glue.runs import begin, execute
 from groundwork_aws.glue.schedule import InvalidSchedule, Schedule, Timetable
+from groundwork_aws.identity.roles import role_clients
 
 FIELDS = (
     "Role", "DatabaseName", "Description", "Targets", "Classifiers", "TablePrefix", "SchemaChangePolicy",
@@ -116,13 +116,14 @@ class Crawlers:
         return {}
 
     def start(self, account: str, region: str, crawler: Crawler) -> None:
+        role, name = crawler.definition["Role"], crawler.definition["Name"]
+        source = f"arn:aws:glue:{region}:{account}:crawler/{name}"
+        clients = role_clients(f"arn:aws:iam::{account}:role/{role}", "glue", region, source)
         with LOCK:
             if crawler.state != "READY":
                 raise running(crawler)
             crawl = begin(crawler)
-        clients = connect_to(aws_access_key_id=account, region_name=region)
-        name = f"glue-crawl-{crawler.definition['Name']}"
-        Thread(target=execute, args=(clients, crawler, crawl), name=name, daemon=True).start()
+        Thread(target=execute, args=(clients, crawler, crawl), name=f"glue-crawl-{name}", daemon=True).start()
 
     @handler("StopCrawler", expand=False)
     def stop_crawler(self, context: RequestContext, request: dict) -> dict:

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from localstack.aws.api import RequestContext
 from localstack.aws.connect import connect_to
 
+from groundwork_aws.identity.roles import caller_key, role_credentials
 from groundwork_aws.redshift_data.errors import too_many_sessions, too_many_statements, validation_error
 from groundwork_aws.redshift_data.lake import Lake
 from groundwork_aws.redshift_data.models import RedshiftDataStore, Session, Statement
@@ -78,7 +79,7 @@ def credentials(context: RequestContext, namespace: dict, target: dict) -> tuple
         store = redshift_serverless_stores[context.account_id][context.region]
         user = database_user(context)
         return user, password_of(store, namespace, user)
-    client = connect_to(aws_access_key_id=context.account_id, region_name=context.region).secretsmanager
+    client = connect_to(aws_access_key_id=caller_key(context), region_name=context.region).secretsmanager
     try:
         secret = json.loads(client.get_secret_value(SecretId=target["SecretArn"])["SecretString"])
         return secret["username"], secret["password"]
@@ -112,4 +113,5 @@ class LakeOfRoles:
             raise RedshiftError(
                 f"Not authorized to get credentials of role {role}", detail="The role does not exist."
             ) from error
-        return Lake(config.internal_service_url(), self.account, "unchecked", self.region)
+        session = role_credentials(role, "redshift-serverless", self.region, self.namespace["namespaceArn"])
+        return Lake(config.internal_service_url(), self.region, **session)

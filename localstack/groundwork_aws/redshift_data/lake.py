@@ -28,12 +28,13 @@ class File:
 
 @dataclass(frozen=True)
 class Lake:
-    """Where S3 is and as whom it is read."""
+    """Where S3 is, and the session of a role in which it is read."""
 
     endpoint_url: str
-    access_key: str
-    secret_key: str
     region: str
+    aws_access_key_id: str
+    aws_secret_access_key: str
+    aws_session_token: str
 
     @property
     def s3(self):
@@ -102,9 +103,10 @@ def s3_client(lake: Lake):
     return boto3.client(
         "s3",
         endpoint_url=lake.endpoint_url,
-        aws_access_key_id=lake.access_key,
-        aws_secret_access_key=lake.secret_key,
         region_name=lake.region,
+        aws_access_key_id=lake.aws_access_key_id,
+        aws_secret_access_key=lake.aws_secret_access_key,
+        aws_session_token=lake.aws_session_token,
         config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 3}, max_pool_connections=20),
     )
 
