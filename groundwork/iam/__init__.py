@@ -1,0 +1,1 @@
+"""Would AWS allow what the platform does? The recorded calls, held against the deployed roles' policies."""
