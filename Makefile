@@ -2,7 +2,7 @@
 STATE := $(or $(GROUNDWORK_STATE_DIR),$(CURDIR)/.groundwork)
 GROUNDWORK = $(STATE)/venvs/cli/bin/groundwork
 PYTHON ?= python3
-export OLIST_CSV_DIR SCALE SEED ENGINE SQL
+export RUNTIME WORKERS OLIST_CSV_DIR SCALE SEED ENGINE SQL
 
 .DEFAULT_GOAL := help
 .PHONY: help install doctor demo local-up local-down local-reset status run reconcile query logs test e2e-test bench lint format fidelity

@@ -31,7 +31,7 @@ class Airflow:
     """A logged-in session. Raises UserError when Airflow does not answer."""
 
     def __init__(self, settings: Settings):
-        self.url = f"http://127.0.0.1:{settings.ports.airflow}"
+        self.url = f"http://{settings.hosts.airflow}:{settings.ports.airflow}"
         self.session = requests.Session()
         token = self.request("POST", "/auth/token", {"username": ADMIN, "password": settings.credentials.airflow_admin})
         self.session.headers["Authorization"] = f"Bearer {token['access_token']}"

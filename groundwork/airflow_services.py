@@ -37,7 +37,7 @@ class Component(Service):
 
 @dataclass(frozen=True)
 class Airflow:
-    """One Airflow. ``database`` is a DSN of PostgreSQL, ``aws`` what makes boto3 find AWS.
+    """One Airflow. ``database`` is a DSN of PostgreSQL, ``aws`` what makes boto3 find AWS, ``host`` its API server's.
 
     ``dbt`` holds the variables of ``dbt/profiles.yml``; the three secrets and the password are the caller's to keep.
     """
@@ -52,10 +52,13 @@ class Airflow:
     environment_name: str
     aws: dict[str, str]
     dbt: dict[str, str]
+    host: str = "127.0.0.1"
+    listen: str = "127.0.0.1"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        """Where the other parts find the API server."""
+        return f"http://{self.host}:{self.port}"
 
     @property
     def manifest(self) -> Path:
@@ -97,21 +100,16 @@ class Airflow:
             Service("airflow-api-server", [airflow, "api-server"], self.port, environment, self.state, health),
             *(
                 Component(
-                    f"airflow-{command[0]}",
-                    [airflow, *command],
-                    0,
-                    environment,
-                    self.state,
-                    health,
-                    component=component,
+                    f"airflow-{command[0]}", [airflow, *command], 0, environment, self.state, health,
+                    component=command[0].replace("-", "_"),
                 )
-                for component, command in {
-                    "scheduler": ["scheduler", "--skip-serve-logs"],
-                    "dag_processor": ["dag-processor"],
-                    "triggerer": ["triggerer", "--skip-serve-logs"],
-                }.items()
+                for command in (
+                    ["scheduler", "--skip-serve-logs"],
+                    ["dag-processor"],
+                    ["triggerer", "--skip-serve-logs"],
+                )
             ),
-        ]
+        ]  # fmt: skip
 
     def environment(self) -> dict[str, str]:
         options = {
@@ -155,9 +153,10 @@ class Airflow:
             "core.simple_auth_manager_users": f"{ADMIN}:admin",
             "core.simple_auth_manager_passwords_file": str(self.state / "passwords.json"),
             "core.execution_api_server_url": f"{self.url}/execution/",
-            "api.host": "127.0.0.1",
+            "api.host": self.listen,
             "api.port": str(self.port),
-            "api.base_url": self.url,
+            # A person's browser is on this machine, wherever the API server runs.
+            "api.base_url": f"http://127.0.0.1:{self.port}",
             "api.workers": "1",
             "api.secret_key": self.secret_key,
             "api_auth.jwt_secret": self.jwt_secret,

@@ -1,7 +1,6 @@
 """The ``groundwork`` command; ``make`` calls it."""
 
 import functools
-import shutil
 import subprocess
 import sys
 from typing import Annotated, NoReturn
@@ -10,9 +9,10 @@ import typer
 from botocore.exceptions import EndpointConnectionError
 from rich.table import Table
 
-from groundwork import console
+from groundwork import console, runtimes
 from groundwork.console import print_json, say
 from groundwork.install import InstallError
+from groundwork.runtimes import containers
 from groundwork.settings import UserError, settings
 
 app = typer.Typer(
@@ -48,7 +48,7 @@ def fail(text: str) -> NoReturn:
 @command
 def up() -> None:
     """Bring the platform up: services, stacks, seeded source. Doing it again changes nothing."""
-    bring_up()
+    bring_up(prefer_containers=True)
     say("the platform is up")
     where_to_look()
 
@@ -56,20 +56,53 @@ def up() -> None:
 @command
 def down() -> None:
     """End the platform's services and keep the databases."""
-    from groundwork.runtimes import processes
-
-    say("the platform is down" if processes.down(settings()) else "nothing was running")
+    runtime = runtimes.current(settings())
+    say(f"the platform is down ({runtime.NAME})" if runtime.down(settings()) else "nothing was running")
 
 
 @command
 def reset() -> None:
     """End the services and remove their data; what is installed stays."""
-    from groundwork.runtimes import processes
+    runtime = runtimes.current(settings())
+    runtime.reset(settings())
+    say(f"the platform's data is gone ({runtime.NAME}); `make local-up` makes it anew")
 
-    processes.down(settings())
-    for name in ("tls", "source", "warehouse", "localstack", "spark", "airflow", "logs", "seed", "dms", "emr"):
-        shutil.rmtree(settings().state / name, ignore_errors=True)
-    say("the platform's data is gone; `make local-up` makes it anew")
+
+@command
+def images() -> None:
+    """Build the images of the containers runtime and show their sizes."""
+    if problem := containers.engine_problem():
+        raise UserError(f"{problem.text}: {problem.remedy}")
+    containers.build(settings(), say)
+    sizes = containers.images(settings())
+    table = Table("image", "MB", caption=f"{sum(sizes.values()) / 1e6:,.0f} MB, layers that they share counted twice")
+    for name, size in sizes.items():
+        table.add_row(name, f"{size / 1e6:,.0f}")
+    console.results.print(table)
+
+
+@command
+def env() -> None:
+    """Write the generated credentials into .env, which Docker Compose reads."""
+    settings()
+
+
+@command
+def prepare_databases() -> None:
+    """Make the databases and roles that the services expect; the container `databases` does this."""
+    from groundwork import databases
+
+    databases.prepare(settings())
+
+
+@command
+def set_up() -> None:
+    """Deploy the stacks and seed the source of services that are up; the container `set-up` does this."""
+    from groundwork import set_up
+    from groundwork.aws import use_local_endpoint
+
+    use_local_endpoint()
+    set_up.set_up(settings(), say)
 
 
 @command
@@ -88,7 +121,7 @@ def demo() -> None:
     """Bring the platform up, run the pipeline, and show what came out of it."""
     from groundwork import pipeline, report
 
-    bring_up()
+    bring_up(prefer_containers=False)
     outcome = pipeline.run(settings())
     report.show(report.collect(settings()), outcome.stages)
     where_to_look()
@@ -113,7 +146,7 @@ def doctor(as_json: Json = False) -> None:
     """Check that this machine can run the platform; each problem comes with its remedy."""
     from groundwork.doctor import examine
 
-    checks = examine(settings())
+    checks = examine(settings(), runtimes.to_start(settings(), prefer_containers=True)[0])
     if as_json:
         print_json([vars(check) for check in checks])
     else:
@@ -175,35 +208,22 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", help="How many of the last lines.")] = 50,
 ) -> None:
     """Show a service's log."""
-    file = settings().logs / f"{service}.log"
-    if not file.is_file():
-        there = sorted(f.stem for f in settings().logs.glob("*.log"))
-        raise UserError(
-            f"there is no log of {service}; there are: {', '.join(there) or 'none, the platform was never up'}"
-        )
-    sys.exit(subprocess.call(["tail", f"-n{lines}", *(["-f"] if follow else []), str(file)]))
+    command = runtimes.current(settings()).log_command(settings(), service, follow, lines)
+    sys.exit(subprocess.call(command, cwd=settings().root))
 
 
-def bring_up() -> None:
+def bring_up(prefer_containers: bool) -> None:
     """What `up` and `demo` share: services, stacks, source, connections."""
-    from groundwork import deploy, seed, topology
     from groundwork.aws import use_local_endpoint
     from groundwork.doctor import examine
-    from groundwork.runtimes import processes
 
-    problems = [check for check in examine(settings()) if check.level == "FAIL"]
+    runtime, reason = runtimes.to_start(settings(), prefer_containers)
+    say(f"runtime: {runtime.NAME} ({reason})")
+    problems = [check for check in examine(settings(), runtime) if check.level == "FAIL"]
     if problems:
         raise UserError("\n".join(f"{p.name}: {p.text}\n  → {p.remedy}" for p in problems))
     use_local_endpoint()
-
-    def meanwhile() -> None:
-        deploy.deploy_stacks(settings(), say)
-        topology.admit_dbt(settings())
-        seed.seed(settings(), say)
-        deploy.upload_artifacts(settings(), say)
-        deploy.test_connections(say)
-
-    processes.up(settings(), say, meanwhile)
+    runtime.up(settings(), say)
 
 
 def show_status(state: dict) -> None:
@@ -226,7 +246,7 @@ def where_to_look() -> None:
         "",
         "Where to look next",
         f"  Airflow    http://127.0.0.1:{ports.airflow}  (user {ADMIN}, password {credentials.airflow_admin})",
-        f"  Spark      http://127.0.0.1:{ports.spark_master_ui}",
+        f"  Spark      http://127.0.0.1:{ports.spark_master_ui}  (the steps that ended: http://127.0.0.1:{ports.spark_history})",
         '  Athena     make query ENGINE=athena SQL="SELECT order_status, count(*) FROM olist_silver.orders GROUP BY 1"',
         '  Warehouse  make query ENGINE=warehouse SQL="SELECT * FROM marts.fct_orders LIMIT 5"',
         f"  AWS        AWS_ENDPOINT_URL=http://127.0.0.1:{ports.localstack} aws s3 ls   (any key, region us-east-1)",

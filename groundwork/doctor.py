@@ -4,14 +4,16 @@ import os
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import ModuleType
 
 from groundwork import install
-from groundwork.runtimes import processes
+from groundwork.runtimes import containers, processes
 from groundwork.services import port_is_open
 from groundwork.settings import Settings, free_disk_gib
 
 NEEDED_DISK_GIB = 6
 NEEDED_MEMORY_GIB = 6
+NEEDED_ENGINE_MEMORY_GIB = 6
 
 
 @dataclass(frozen=True)
@@ -24,16 +26,43 @@ class Check:
     remedy: str = ""
 
 
-def examine(settings: Settings) -> list[Check]:
+def examine(settings: Settings, runtime: ModuleType) -> list[Check]:
+    """The checks of what this runtime needs."""
     return [
-        check_platform(),
-        check_java(),
-        check_memory(),
+        *CHECKS[runtime.NAME](settings),
         check_disk(),
-        *check_python(),
-        *check_ports(settings),
+        *check_ports(settings, runtime),
         check_csv_folder(settings),
     ]
+
+
+def check_processes(settings: Settings) -> Iterator[Check]:
+    yield check_platform()
+    yield check_java()
+    yield check_memory()
+    yield from check_python()
+
+
+def check_containers(settings: Settings) -> Iterator[Check]:
+    if problem := containers.engine_problem():
+        yield Check("docker", "FAIL", problem.text, problem.remedy)
+        return
+    yield Check("docker", "OK", "an engine and Compose answer")
+    yield check_engine_memory(containers.engine_memory_gib())
+
+
+def check_engine_memory(gib: float) -> Check:
+    if gib >= NEEDED_ENGINE_MEMORY_GIB:
+        return Check("memory", "OK", f"the Docker engine has {gib:.0f} GiB")
+    return Check(
+        "memory",
+        "FAIL",
+        f"the Docker engine has {gib:.1f} GiB, {NEEDED_ENGINE_MEMORY_GIB} are needed",
+        "give it more (Docker Desktop: Settings, Resources; WSL2: .wslconfig), or take RUNTIME=processes",
+    )
+
+
+CHECKS = {processes.NAME: check_processes, containers.NAME: check_containers}
 
 
 def check_platform() -> Check:
@@ -80,11 +109,11 @@ def check_python() -> Iterator[Check]:
         yield Check(f"python {version}", "OK", where)
 
 
-def check_ports(settings: Settings) -> Iterator[Check]:
-    if processes.is_running(settings):
+def check_ports(settings: Settings, runtime: ModuleType) -> Iterator[Check]:
+    if runtime.is_running(settings):
         yield Check("ports", "OK", "the platform is up and has them")
         return
-    ports = vars(settings.ports)
+    ports = runtime.ports(settings)
     taken = {name: port for name, port in ports.items() if port_is_open(port)}
     for name, port in taken.items():
         remedy = f"end what listens there (`ss -ltnp` shows it), or set GROUNDWORK_PORT_{name.upper()}=… to a free one"

@@ -21,6 +21,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = Path(os.environ.get("GROUNDWORK_STATE_DIR", ROOT / ".groundwork"))
+# What is installed lies with the state, except in an image, whose state is a volume.
+INSTALLED = Path(os.environ.get("GROUNDWORK_INSTALL_DIR", STATE))
 UV_VERSION = "0.13.9"
 # component: (folder of its pyproject.toml, the Python that AWS runs it on)
 ENVIRONMENTS = {
@@ -103,12 +105,12 @@ def sync_environment(name: str) -> None:
 
 
 def venv(name: str) -> Path:
-    return STATE / "venvs" / name
+    return INSTALLED / "venvs" / name
 
 
 def uv() -> Path:
     """The uv of the pinned version, in an environment of its own."""
-    home = STATE / "uv"
+    home = INSTALLED / "uv"
     program = home / "bin" / "uv"
     stamp = home / ".version"
     if not (stamp.is_file() and stamp.read_text() == UV_VERSION):
@@ -146,7 +148,7 @@ def find_python(version: str) -> str:
 
 def install_jars() -> None:
     """Retrieve Delta's and S3A's jars with the Ivy that pyspark carries, checked against the locked checksums."""
-    target, lock = STATE / "jars", ROOT / "spark" / "jars" / "jars.sha256"
+    target, lock = INSTALLED / "jars", ROOT / "spark" / "jars" / "jars.sha256"
     stamp = target / ".lock"
     if stamp.is_file() and stamp.read_text() == digest(lock):
         return
@@ -162,13 +164,13 @@ def install_postgres() -> None:
     if kind is None:
         raise InstallError(f"no PostgreSQL for {platform.system()} {platform.machine()}: use RUNTIME=docker")
     ivy, lock = ROOT / "groundwork" / "postgres" / "ivy.xml", ROOT / "groundwork" / "postgres" / "jars.sha256"
-    target = STATE / "postgres"
+    target = INSTALLED / "postgres"
     stamp = target / ".lock"
     if stamp.is_file() and stamp.read_text() == digest(lock):
         return
     say("fetching PostgreSQL")
     shutil.rmtree(target, ignore_errors=True)
-    download = STATE / "download"
+    download = INSTALLED / "download"
     retrieve(ivy, download, "[artifact]-[revision].[ext]", kind)
     check_checksums(download, lock)
     jar = next(download.glob(f"embedded-postgres-binaries-{kind}-*.jar"))
@@ -188,7 +190,7 @@ def retrieve(ivy_file: Path, target: Path, pattern: str, configuration: str = "d
     target.mkdir(parents=True, exist_ok=True)
     run(
         [java(), *trust_store_options(), "-jar", ivy, "-ivy", ivy_file, "-confs", configuration,
-         "-cache", STATE / "ivy-cache", "-retrieve", f"{target}/{pattern}"],
+         "-cache", INSTALLED / "ivy-cache", "-retrieve", f"{target}/{pattern}"],
         remedy="check that Maven's central repository is reached, then run it again",
     )  # fmt: skip
 
@@ -241,7 +243,7 @@ def wheel_program() -> Path:
 
 def wheel_java() -> Path:
     """The script that starts it; the folder has the shape of a JAVA_HOME."""
-    return STATE / "java" / "bin" / "java"
+    return INSTALLED / "java" / "bin" / "java"
 
 
 def has_java_wheel() -> bool:

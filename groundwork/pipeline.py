@@ -59,7 +59,7 @@ def wait_for_dag(airflow: Airflow, timeout: float = 120) -> None:
                 raise UserError(f"{errors[0]['filename']} cannot be imported:\n{errors[0]['stack_trace']}") from None
             if time.monotonic() > deadline:
                 raise UserError(
-                    f"Airflow did not find {DAG} in {timeout:.0f} s: see `make logs S=airflow-dag_processor`"
+                    f"Airflow did not find {DAG} in {timeout:.0f} s: see `make logs S=airflow-dag-processor`"
                 ) from None
         time.sleep(0.5)
 

@@ -48,15 +48,23 @@ def postgres(name: str, server: Server) -> Service:
     )  # fmt: skip
 
 
-def localstack(port: int, state: Path, warehouse_dsn: str, controller_url: str, controller_token: str) -> Service:
-    """LocalStack with the plug-in."""
+def localstack(
+    port: int,
+    state: Path,
+    warehouse_dsn: str,
+    controller_url: str,
+    controller_token: str,
+    host: str = "127.0.0.1",
+    listen: str = "127.0.0.1",
+) -> Service:
+    """LocalStack with the plug-in; ``host`` is the name under which others find it."""
     return Service(
         name="localstack",
         command=[str(venv("localstack") / "bin" / "python"), "-m", "groundwork_aws"],
         port=port,
         environment={
-            "GATEWAY_LISTEN": f"127.0.0.1:{port}",
-            "LOCALSTACK_HOST": f"127.0.0.1:{port}",
+            "GATEWAY_LISTEN": f"{listen}:{port}",
+            "LOCALSTACK_HOST": f"{host}:{port}",
             "LOCALSTACK_VOLUME_DIR": str(state / "localstack"),
             "FILESYSTEM_ROOT": str(state / "localstack"),
             "GROUNDWORK_STATE_DIR": str(state),
@@ -64,14 +72,14 @@ def localstack(port: int, state: Path, warehouse_dsn: str, controller_url: str, 
             "GROUNDWORK_INSTANCE_CONTROLLER_URL": controller_url,
             "GROUNDWORK_INSTANCE_CONTROLLER_TOKEN": controller_token,
         },
-        health=f"http://127.0.0.1:{port}/_localstack/health",
+        health=f"http://{host}:{port}/_localstack/health",
     )
 
 
-def aws_environment(localstack_port: int) -> dict[str, str]:
+def aws_environment(localstack_port: int, host: str = "127.0.0.1") -> dict[str, str]:
     """What makes any AWS client talk to the local endpoint; on AWS none of it is set."""
     return {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{localstack_port}",
+        "AWS_ENDPOINT_URL": f"http://{host}:{localstack_port}",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": REGION,
@@ -121,7 +129,7 @@ def stop(process: subprocess.Popen, how: int, timeout: float = 20) -> None:
 @contextmanager
 def running_postgres(folder: Path, name: str = "postgres", **settings: str) -> Iterator[Server]:
     """A fresh server on a free port, for a test."""
-    server = Server(folder / name, free_port(), "test", {"fsync": "off", **settings})
+    server = Server(folder / name, free_port(), "test", {"fsync": "off", "timezone": "UTC", **settings})
     server.initialise()
     with running(postgres(name, server), folder / f"{name}.log"):
         yield server

@@ -8,11 +8,12 @@ https://spark.apache.org/docs/4.1.1/spark-standalone.html
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from groundwork.install import ROOT, STATE, java, venv
+from groundwork.install import INSTALLED, ROOT, java, venv
 from groundwork.services import Service
 
 MASTER_PORT = 7077
 CONTROLLER_PORT = 8998
+HISTORY_PORT = 18080
 LOG4J = """\
 # What a person wants to read goes to stderr; everything goes to the step's syslog, when there is one.
 rootLogger.level = info
@@ -47,9 +48,9 @@ class SparkCluster:
     """Where the parts listen and how much they may take.
 
     ``state`` holds their configuration, logs and scratch files; ``aws`` is the environment that AWS clients read
-    (``groundwork.services.aws_environment``); ``host`` is where the parts bind, ``hostname`` the name under which they
-    find one another. ``web_port`` is the master's page; the first worker's is ``worker_web_port``, the next one's the
-    port after that.
+    (``groundwork.services.aws_environment``). ``host`` is the address of the parts that run here, ``hostname`` the name
+    they go by; ``master_host``, ``history_host`` and ``controller_host`` are where those three are found.
+    ``web_port`` is the master's page; the first worker's is ``worker_web_port``, the next one's the port after that.
     Memory is Java's notation (``2g``); an executor takes the whole of its worker.
     """
 
@@ -60,6 +61,10 @@ class SparkCluster:
     web_port: int = 8090
     worker_web_port: int = 8091
     controller_port: int = CONTROLLER_PORT
+    history_port: int = HISTORY_PORT
+    master_host: str = "127.0.0.1"
+    history_host: str = "127.0.0.1"
+    controller_host: str = "127.0.0.1"
     host: str = "127.0.0.1"
     hostname: str = "localhost"
     workers: int = 1
@@ -69,20 +74,25 @@ class SparkCluster:
 
     @property
     def master_url(self) -> str:
-        return f"spark://{self.host}:{self.master_port}"
+        return f"spark://{self.master_host}:{self.master_port}"
 
     @property
     def controller_url(self) -> str:
-        return f"http://{self.host}:{self.controller_port}"
+        return f"http://{self.controller_host}:{self.controller_port}"
+
+    @property
+    def master_page(self) -> str:
+        return f"http://{self.master_host}:{self.web_port}"
 
     def services(self) -> list[Service]:
         """All of them, in the order in which they are started."""
-        return [self.master(), *(self.worker(n) for n in range(self.workers)), self.instance_controller()]
+        workers = [self.worker(n) for n in range(self.workers)]
+        return [self.master(), *workers, self.instance_controller(), self.history_server()]
 
     def master(self) -> Service:
-        command = [self._spark_class(), "org.apache.spark.deploy.master.Master", "--host", self.host]
+        command = [self._spark_class(), "org.apache.spark.deploy.master.Master", "--host", self.master_host]
         command += ["--port", str(self.master_port), "--webui-port", str(self.web_port)]
-        health = f"http://{self.host}:{self.web_port}/json/"
+        health = f"{self.master_page}/json/"
         return Service("spark-master", command, self.master_port, self._daemon_environment(), self.state, health)
 
     def worker(self, number: int = 0) -> Service:
@@ -94,13 +104,20 @@ class SparkCluster:
         health = f"http://{self.host}:{port}/json/"
         return Service(name, command, port, {**self._daemon_environment(), **self.aws}, self.state, health)
 
+    def history_server(self) -> Service:
+        """The page of the steps' applications, after they ended: https://spark.apache.org/docs/4.1.1/monitoring.html"""
+        command = [self._spark_class(), "org.apache.spark.deploy.history.HistoryServer"]
+        health = f"http://{self.history_host}:{self.history_port}/api/v1/applications?limit=1"
+        return Service("spark-history", command, self.history_port, self._daemon_environment(), self.state, health)
+
     def instance_controller(self) -> Service:
         return Service(
             name="instance-controller",
             command=[
                 str(venv("spark") / "bin" / "python"), "-m", "instance_controller",
-                "--host", self.host, "--port", str(self.controller_port), "--state", str(self.state / "steps"),
-                "--master-page", f"http://{self.host}:{self.web_port}", "--jars", str(STATE / "jars"),
+                "--host", self.controller_host, "--port", str(self.controller_port),
+                "--state", str(self.state / "steps"), "--master-page", self.master_page,
+                "--jars", str(INSTALLED / "jars"),
             ],
             port=self.controller_port,
             environment={
@@ -112,17 +129,23 @@ class SparkCluster:
             health=f"{self.controller_url}/health",
         )  # fmt: skip
 
+    @property
+    def events(self) -> Path:
+        """Where an application writes what happens in it, and the history server reads that."""
+        return self.state / "events"
+
     def configure(self) -> None:
         """Write ``spark-defaults.conf`` and ``log4j2.properties``; again is harmless."""
         folder = self.state / "conf"
         folder.mkdir(parents=True, exist_ok=True)
+        self.events.mkdir(exist_ok=True)
         lines = [f"{name} {value}" for name, value in self.defaults().items()]
         (folder / "spark-defaults.conf").write_text("\n".join(lines) + "\n")
         (folder / "log4j2.properties").write_text(LOG4J)
 
     def defaults(self) -> dict[str, str]:
         """What EMR's nodes have in ``/etc/spark/conf``: Delta's jars, but not Delta's session extensions."""
-        jars = f"{STATE / 'jars'}/*"
+        jars = f"{INSTALLED / 'jars'}/*"
         return {
             "spark.master": self.master_url,
             "spark.driver.extraClassPath": jars,
@@ -130,6 +153,11 @@ class SparkCluster:
             "spark.driver.memory": self.driver_memory,
             "spark.executor.memory": self.executor_memory,
             "spark.ui.showConsoleProgress": "false",
+            "spark.eventLog.enabled": "true",
+            "spark.eventLog.dir": self.events.as_uri(),
+            "spark.history.fs.logDirectory": self.events.as_uri(),
+            "spark.history.fs.cleaner.enabled": "true",
+            "spark.history.ui.port": str(self.history_port),
             # EMR's own schemes all lead to S3A.
             "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
             "spark.hadoop.fs.s3n.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",

@@ -1,27 +1,15 @@
 """What is up, what is deployed, and how the last run went."""
 
-from groundwork import deploy
+from groundwork import deploy, runtimes
 from groundwork.airflow_api import Airflow
 from groundwork.aws import use_local_endpoint
 from groundwork.pipeline import DAG
-from groundwork.runtimes import processes
 from groundwork.settings import Settings, UserError
-from groundwork.topology import platform_services
 
 
 def status(settings: Settings) -> dict:
-    """``services`` (name, up, port, since), ``stacks`` (name, status), ``last_run`` (id, state, times) or None."""
-    supervised = processes.status(settings)
-    services = [
-        {
-            "name": service.name,
-            "up": service.name in supervised and service.is_up(),
-            "port": service.port,
-            "description": supervised.get(service.name, {}).get("description", "not running"),
-        }
-        for stage in platform_services(settings)
-        for service in stage.services
-    ]
+    """``services`` (name, up, port, description), ``stacks`` (name, status), ``last_run`` (id, state, times)."""
+    services = runtimes.current(settings).status(settings)
     up = {s["name"] for s in services if s["up"]}
     return {
         "services": services,

@@ -6,17 +6,16 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from groundwork.install import STATE
+from groundwork.install import INSTALLED
 from groundwork.services import free_port
 from groundwork.settings import Ports
 
 
-def isolated_environment(folder: Path) -> dict[str, str]:
-    for installed in ("venvs", "java", "jars", "postgres"):
-        (folder / installed).symlink_to(STATE / installed)
+def isolated_environment(folder: Path, runtime: str = "processes") -> dict[str, str]:
     ports = {f"GROUNDWORK_PORT_{field.name.upper()}": str(free_port()) for field in fields(Ports)}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return {**kept, **ports, "GROUNDWORK_STATE_DIR": str(folder)}
+    folders = {"GROUNDWORK_STATE_DIR": str(folder), "GROUNDWORK_INSTALL_DIR": str(INSTALLED)}
+    return {**kept, **ports, **folders, "RUNTIME": runtime}
 
 
 def command(*arguments: str) -> list[str]:

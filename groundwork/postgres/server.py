@@ -7,16 +7,16 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from groundwork.install import STATE
+from groundwork.install import INSTALLED
 
-PROGRAMS = STATE / "postgres" / "bin"
+PROGRAMS = INSTALLED / "postgres" / "bin"
 SUPERUSER = "postgres"
 ORDINARY = 1000
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server on 127.0.0.1; ``settings`` are lines of ``postgresql.conf``."""
+    """A server on 127.0.0.1; ``settings`` are lines of ``postgresql.conf``, files there are relative to ``data``."""
 
     data: Path
     port: int
@@ -46,8 +46,6 @@ class Server:
         settings = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
-            "max_connections": "50",
-            "timezone": "UTC",
             **self.settings,
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -63,6 +61,12 @@ class Server:
 
     def dsn(self, database: str = "postgres") -> str:
         return f"postgresql://{SUPERUSER}:{self.password}@127.0.0.1:{self.port}/{database}"
+
+
+def read_configuration(name: str) -> dict[str, str]:
+    """The settings in ``<name>.conf`` beside this file, which the containers' servers read as it is."""
+    lines = Path(__file__).with_name(f"{name}.conf").read_text().splitlines()
+    return {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines if "#" not in line)}
 
 
 def as_ordinary_user() -> list[str]:

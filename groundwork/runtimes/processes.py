@@ -6,6 +6,7 @@ supervisord (http://supervisord.org) restarts what dies, keeps the logs, and end
 import configparser
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,15 +15,19 @@ import xmlrpc.client
 from collections.abc import Callable
 from pathlib import Path
 
+from groundwork.runtimes.stages import platform_services
 from groundwork.services import Service
+from groundwork.set_up import set_up
 from groundwork.settings import Settings, UserError
-from groundwork.topology import platform_services
 
 Say = Callable[[str], None]
 
 
-def up(settings: Settings, say: Say, meanwhile: Callable[[], None]) -> None:
-    """Start what is not running and wait until all of it answers; ``meanwhile`` is done while the last stage comes up.
+NAME = "processes"
+
+
+def up(settings: Settings, say: Say) -> None:
+    """Start what is not running, set the platform up while the last stage comes up, wait until all of it answers.
 
     Raises UserError naming the service that does not come up.
     """
@@ -38,7 +43,7 @@ def up(settings: Settings, say: Say, meanwhile: Callable[[], None]) -> None:
         for service in stage.services:
             start(settings, service)
         if stage is stages[-1]:
-            meanwhile()
+            set_up(settings, say)
         for service in stage.services:
             wait_until_up(settings, service, say)
         stage.afterwards()
@@ -59,11 +64,46 @@ def down(settings: Settings) -> bool:
     return True
 
 
-def status(settings: Settings) -> dict[str, dict]:
-    """supervisord's own view of each process: ``statename``, ``description``, ``pid``; empty when it is not running."""
-    if not is_running(settings):
-        return {}
+def reset(settings: Settings) -> None:
+    """End every process and remove its data; what is installed stays."""
+    down(settings)
+    for name in ("source", "warehouse", "localstack", "spark", "airflow", "logs", "seed", "dms", "emr", "athena"):
+        shutil.rmtree(settings.state / name, ignore_errors=True)
+
+
+def status(settings: Settings) -> list[dict]:
+    """Each service: its name, whether it is up, its port (0 where it has none), and supervisord's words for it."""
+    supervised = supervised_processes(settings) if is_running(settings) else {}
+    return [
+        {
+            "name": service.name,
+            "up": service.name in supervised and service.is_up(),
+            "port": service.port,
+            "description": supervised.get(service.name, {}).get("description", "not running"),
+        }
+        for stage in platform_services(settings)
+        for service in stage.services
+    ]
+
+
+def log_command(settings: Settings, service: str, follow: bool, lines: int) -> list[str]:
+    """The command that shows a service's log. Raises UserError naming the logs that there are."""
+    file = settings.logs / f"{service}.log"
+    if not file.is_file():
+        there = sorted(f.stem for f in settings.logs.glob("*.log"))
+        raise UserError(
+            f"there is no log of {service}; there are: {', '.join(there) or 'none, the platform was never up'}"
+        )
+    return ["tail", f"-n{lines}", *(["-f"] if follow else []), str(file)]
+
+
+def supervised_processes(settings: Settings) -> dict[str, dict]:
     return {info["name"]: info for info in rpc(settings).supervisor.getAllProcessInfo()}
+
+
+def ports(settings: Settings) -> dict[str, int]:
+    """The ports of this machine that it takes."""
+    return vars(settings.ports)
 
 
 def is_running(settings: Settings) -> bool:
@@ -99,7 +139,7 @@ def start_supervisor(settings: Settings) -> None:
 
 def start(settings: Settings, service: Service) -> None:
     supervisor = rpc(settings).supervisor
-    if service.name not in {info["name"] for info in supervisor.getAllProcessInfo()}:
+    if service.name not in supervised_processes(settings):
         supervisor.addProcessGroup(service.name)
     if supervisor.getProcessInfo(service.name)["statename"] not in ("RUNNING", "STARTING"):
         supervisor.startProcess(service.name, False)

@@ -4,12 +4,14 @@ import json
 import platform
 import socket
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from groundwork import doctor, install
 from groundwork.services import port_is_open
+from groundwork.settings import given_credentials, read_credentials
 from tests.isolation import groundwork, isolated_environment
 
 
@@ -48,7 +50,7 @@ def no_java(monkeypatch, tmp_path):
     nothing.mkdir()
     monkeypatch.setenv("PATH", str(nothing))
     monkeypatch.setenv("JAVA_HOME", str(nothing))
-    monkeypatch.setattr(install, "STATE", tmp_path)
+    monkeypatch.setattr(install, "INSTALLED", tmp_path)
 
 
 def test_no_java_where_no_wheel_serves_says_how_to_get_one(no_java, monkeypatch):
@@ -109,12 +111,27 @@ def test_a_command_that_needs_the_platform_says_how_to_bring_it_up(environment, 
     assert "Traceback" not in done.stderr
 
 
-def test_credentials_are_generated_for_their_owner_only(environment, tmp_path):
-    groundwork(environment, "doctor")
-    file = tmp_path / "credentials.json"
+def test_credentials_are_generated_once_for_their_owner_only(tmp_path):
+    file = tmp_path / ".env"
+    credentials = read_credentials(file)
     assert file.stat().st_mode & 0o777 == 0o600
-    secrets = json.loads(file.read_text())
-    assert len(set(secrets.values())) == len(secrets)
+    assert len(set(vars(credentials).values())) == len(fields(credentials))
+    assert read_credentials(file) == credentials
+
+
+def test_a_credential_that_env_lacks_is_added_to_what_is_there(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("# mine\nGROUNDWORK_SOURCE_SUPERUSER=mine\n")
+    assert read_credentials(file).source_superuser == "mine"
+    assert file.read_text().startswith("# mine\n")
+    assert "GROUNDWORK_WAREHOUSE_DBT=" in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_container_has_the_credentials_that_it_is_given_and_no_others():
+    given = given_credentials({"GROUNDWORK_WAREHOUSE_DBT": "secret", "HOME": "/"})
+    assert (given.warehouse_dbt, given.source_superuser) == ("secret", "")
+    assert given_credentials({"HOME": "/"}) is None
 
 
 def test_too_little_disk_is_refused_with_what_is_missing(monkeypatch):

@@ -16,7 +16,7 @@ ENDED = ("COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED")
 @pytest.fixture(scope="session")
 def spark_cluster(state, endpoint_url, controller_port, controller_token):
     aws, free = services.aws_environment(int(endpoint_url.rpartition(":")[2])), services.free_port
-    cluster = SparkCluster(state / "spark", aws, controller_token, free(), free(), free(), controller_port)
+    cluster = SparkCluster(state / "spark", aws, controller_token, free(), free(), free(), controller_port, free())
     cluster.configure()
     with ExitStack() as stack:
         for service in cluster.services():

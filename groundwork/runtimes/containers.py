@@ -1,0 +1,282 @@
+"""The platform as containers, by the ``docker-compose.yml`` of the checkout.
+
+Docker Compose (https://docs.docker.com/compose/) builds the images, starts what others depend on first, restarts what
+dies, and keeps the logs. ``COMPOSE_PROJECT_NAME`` names another platform than ``groundwork``.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from groundwork.install import ROOT
+from groundwork.settings import Settings, UserError
+
+NAME = "docker"
+# `ps --format json` writes an object a line since this one.
+OLDEST_COMPOSE = (2, 21)
+OLDEST_ENGINE = (20, 10)
+SET_UP = "set-up"
+INNER_PORTS = {"spark_master", "spark_worker_ui", "instance_controller", "supervisor"}
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why no container can be started, and what to do about it."""
+
+    text: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of the project as ``docker compose ps`` has it; ``health`` is empty where none is checked.
+
+    ``name`` is the service's, with a number from the second worker on, as the processes have them.
+    """
+
+    name: str
+    service: str
+    id: str
+    state: str
+    health: str
+    exit_code: int
+    status: str
+    port: int
+
+    @property
+    def is_up(self) -> bool:
+        """Running and healthy; one that only prepares something is up when it has ended well."""
+        if self.state == "exited":
+            return self.exit_code == 0
+        return self.state == "running" and self.health in ("", "healthy")
+
+    @property
+    def has_failed(self) -> bool:
+        return self.health == "unhealthy" or self.state == "dead" or (self.state == "exited" and self.exit_code != 0)
+
+
+# --- the engine -------------------------------------------------------------------------------------------------------
+
+
+def engine_problem() -> Problem | None:
+    """What stands between this user and a Docker engine with Compose; None when nothing does."""
+    try:
+        answer = subprocess.run(
+            ["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, text=True, timeout=30
+        )
+    except FileNotFoundError:
+        return Problem("there is no docker command", "install Docker, or take RUNTIME=processes, which needs none")
+    except subprocess.TimeoutExpired:
+        return Problem("the Docker engine does not answer", "restart it, or take RUNTIME=processes, which needs none")
+    if "permission denied" in answer.stderr.lower():
+        remedy = "add yourself to the group docker and log in again, or take RUNTIME=processes, which needs no Docker"
+        return Problem("this user may not talk to the Docker engine", remedy)
+    if answer.returncode:
+        last = (answer.stderr.strip().splitlines() or ["no reason given"])[-1]
+        return Problem(
+            f"no Docker engine answers ({last})", "start Docker, or take RUNTIME=processes, which needs none"
+        )
+    if version(answer.stdout) < OLDEST_ENGINE:
+        return Problem(f"Docker engine {answer.stdout.strip()} is too old", "update Docker, or take RUNTIME=processes")
+    compose = subprocess.run(["docker", "compose", "version", "--short"], capture_output=True, text=True)
+    if compose.returncode or version(compose.stdout) < OLDEST_COMPOSE:
+        wanted = ".".join(map(str, OLDEST_COMPOSE))
+        return Problem(
+            f"docker compose is {compose.stdout.strip() or 'not there'}, {wanted} is needed",
+            "install the Compose plug-in of this version or newer, or take RUNTIME=processes",
+        )
+    return None
+
+
+def version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.strip().lstrip("v").split("-")[0].split("+")[0].split(".")[:2])
+
+
+def engine_memory_gib() -> float:
+    """What the engine may give to containers: on Linux the machine's memory, elsewhere its virtual machine's."""
+    answer = docker(["info", "--format", "{{.MemTotal}}"])
+    return int(answer) / 2**30
+
+
+def ports(settings: Settings) -> dict[str, int]:
+    """The ports of this machine that it takes; the others are the containers' own."""
+    return {name: port for name, port in vars(settings.ports).items() if name not in INNER_PORTS}
+
+
+# --- up and down ------------------------------------------------------------------------------------------------------
+
+
+def is_running(settings: Settings) -> bool:
+    try:
+        return any(container.state in ("running", "restarting") for container in containers(settings))
+    except (UserError, FileNotFoundError):
+        return False
+
+
+def up(settings: Settings, say: Say) -> None:
+    """Build what is not built, start what is not running, wait until the platform is set up and all of it is healthy.
+
+    Raises UserError with the last log lines of the container that does not come up.
+    """
+    build(settings, say)
+    run(settings, "rm", "--force")  # those that failed in an earlier attempt would be taken for failing now
+    started = datetime.now(UTC)
+    starting = subprocess.Popen(
+        compose("up", "--detach", "--no-build", "--remove-orphans"), env=environment(settings), cwd=ROOT,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        watch(settings, say, lambda _: starting.poll() is not None)
+    finally:
+        starting.terminate()
+        output = starting.communicate()[0]
+    if starting.returncode:
+        raise UserError(failure(settings) or f"docker compose up failed:\n{last_lines(output)}")
+    follow_set_up(settings, started)
+    watch(settings, say, lambda found: all(container.is_up for container in found))
+
+
+def build(settings: Settings, say: Say) -> None:
+    """Build the images; layers that are there cost nothing, also after an interruption."""
+    started = time.monotonic()
+    say("building the images (some minutes for the first time)")
+    progress = ["--progress", "auto"] if sys.stderr.isatty() else ["--quiet"]
+    built = subprocess.run(
+        compose("build", *progress), env=environment(settings), cwd=ROOT, stdin=subprocess.DEVNULL,
+        stdout=sys.stderr if sys.stderr.isatty() else subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    if built.returncode:
+        raise UserError(f"the images could not be built:\n{last_lines(built.stdout or '(see above)')}")
+    say(f"images are built ({time.monotonic() - started:.0f} s)")
+
+
+def watch(settings: Settings, say: Say, is_done: Callable[[list[Container]], bool], timeout: float = 600) -> None:
+    """Say which containers have become healthy, until it is done. Raises UserError when one fails."""
+    started, seen, restarts = time.monotonic(), set(), {}
+    while True:
+        found = containers(settings)
+        for container in found:
+            if container.is_up and container.health and container.name not in seen:
+                seen.add(container.name)
+                if time.monotonic() - started > 2:  # those that were up before are no news
+                    say(f"{container.name} is healthy ({time.monotonic() - started:.0f} s)")
+            restarts[container.name] = restarts.get(container.name, 0) + (container.state == "restarting")
+        late = time.monotonic() - started > timeout
+        if late or any(c.has_failed or restarts[c.name] > 5 for c in found):
+            raise UserError(failure(settings) or f"the platform is not up after {timeout:.0f} s")
+        if is_done(found):
+            return
+        time.sleep(1)
+
+
+def follow_set_up(settings: Settings, since: datetime) -> None:
+    """Show what the set-up says until it ends. Raises UserError when it fails."""
+    command = compose("logs", "--follow", "--no-log-prefix", "--no-color", "--since", since.isoformat(), SET_UP)
+    subprocess.run(command, env=environment(settings), cwd=ROOT, stdout=sys.stderr, stdin=subprocess.DEVNULL)
+
+
+def failure(settings: Settings) -> str | None:
+    """What a person needs to know of the containers that failed: which, how, and their last log lines."""
+    failed = [c for c in containers(settings) if c.has_failed or c.state == "restarting"]
+    return "\n".join(f"{c.name} does not come up ({c.status}). Its last log lines:\n{log(settings, c)}" for c in failed)
+
+
+def log(settings: Settings, container: Container, lines: int = 20) -> str:
+    command = ["docker", "logs", "--tail", str(lines), container.id]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout.rstrip()
+
+
+def down(settings: Settings) -> bool:
+    """End and remove every container; the data stays in its volumes. False when there was none."""
+    if not containers(settings):
+        return False
+    run(settings, "down", "--remove-orphans")
+    return True
+
+
+def reset(settings: Settings) -> None:
+    """End every container and remove its data; the images stay."""
+    run(settings, "down", "--remove-orphans", "--volumes")
+
+
+def status(settings: Settings) -> list[dict]:
+    """Each container: its name, whether it is up, its port on this machine (0 where it has none), Docker's words."""
+    return [
+        {"name": c.name, "up": c.is_up, "port": c.port, "description": c.status}
+        for c in sorted(containers(settings), key=lambda c: c.name)
+    ]
+
+
+def log_command(settings: Settings, service: str, follow: bool, lines: int) -> list[str]:
+    """The command that shows a service's log. Raises UserError naming the services that there are."""
+    there = sorted({c.service for c in containers(settings)})
+    if service not in there:
+        raise UserError(f"there is no container of {service}; there are: {', '.join(there) or 'none'}")
+    return compose("logs", "--no-log-prefix", "--tail", str(lines), *(["--follow"] if follow else []), service)
+
+
+def images(settings: Settings) -> dict[str, int]:
+    """Each image of the platform and its size in bytes."""
+    names = sorted(set(run(settings, "config", "--images").split()))
+    return {name: int(docker(["image", "inspect", "--format", "{{.Size}}", name])) for name in names}
+
+
+# --- Compose ----------------------------------------------------------------------------------------------------------
+
+
+def containers(settings: Settings) -> list[Container]:
+    lines = run(settings, "ps", "--all", "--format", "json").splitlines()
+    return [container_of(json.loads(line)) for line in lines if line.startswith("{")]
+
+
+def container_of(entry: dict) -> Container:
+    number = entry["Name"].rpartition("-")[2]
+    published = [p["PublishedPort"] for p in entry.get("Publishers") or [] if p["PublishedPort"]]
+    return Container(
+        name=entry["Service"] if number == "1" else f"{entry['Service']}-{number}",
+        service=entry["Service"],
+        id=entry["ID"],
+        state=entry["State"],
+        health=entry.get("Health", ""),
+        exit_code=entry["ExitCode"],
+        status=entry["Status"],
+        port=published[0] if published else 0,
+    )
+
+
+def run(settings: Settings, *arguments: str) -> str:
+    """Compose's output. Raises UserError with its last words."""
+    done = subprocess.run(
+        compose(*arguments), env=environment(settings), cwd=ROOT, capture_output=True, text=True,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    if done.returncode:
+        raise UserError(f"docker compose {arguments[0]} failed:\n{last_lines(done.stderr)}")
+    return done.stdout
+
+
+def docker(arguments: list[str]) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise UserError(f"docker {arguments[0]} failed:\n{last_lines(done.stderr)}")
+    return done.stdout.strip()
+
+
+def compose(*arguments: str) -> list[str]:
+    return ["docker", "compose", *arguments]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The caller's, with the folder of the CSVs as the whole path that a mount must be."""
+    folder = settings.olist_csv_dir
+    return {**os.environ, "OLIST_CSV_DIR": str(folder) if folder else ""}
+
+
+def last_lines(text: str, lines: int = 20) -> str:
+    return "\n".join(text.strip().splitlines()[-lines:])
