@@ -9,6 +9,8 @@ DEFAULTS = {
     "SKIP_SSL_CERT_DOWNLOAD": "1",
     # By default LocalStack reports CREATE_COMPLETE for a type it has never heard of.
     "CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES": "0",
+    # MWAA's requests would go to api.localhost and env.localhost, which lead nowhere.
+    "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
     # With their documents, the policies that AWS manages can be evaluated, and a misspelt one is refused.
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
 }

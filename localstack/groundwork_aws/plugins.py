@@ -43,3 +43,31 @@ def redshift_serverless():
     from groundwork_aws.redshift_serverless.provider import RedshiftServerlessProvider
 
     return Service.for_provider(RedshiftServerlessProvider())
+
+
+@aws_provider(api="budgets")
+def budgets():
+    from groundwork_aws.budgets.provider import BudgetsProvider
+
+    return Service.for_provider(BudgetsProvider())
+
+
+@aws_provider(api="ce")
+def ce():
+    from groundwork_aws.cost_explorer.provider import CostExplorerProvider
+
+    return Service.for_provider(CostExplorerProvider())
+
+
+@aws_provider(api="mwaa")
+def mwaa():
+    from groundwork_aws.mwaa.provider import MwaaProvider
+
+    return Service.for_provider(MwaaProvider())
+
+
+@aws_provider(api="rds")
+def rds():
+    from groundwork_aws.rds.provider import RdsProvider
+
+    return Service.for_provider(RdsProvider())

@@ -12,12 +12,16 @@ class Settings:
     ``warehouse_dsn``: superuser connection to the PostgreSQL that stands for Redshift.
     ``instance_controller_url``: the EMR instance controller beside the Spark master.
     ``instance_controller_token``: the shared secret its API asks for.
+    ``source_dsn``: superuser connection to the PostgreSQL that stands for RDS, or None where none runs.
+    ``airflow_url``: the Airflow that stands for MWAA, or None where none runs.
     """
 
     state_dir: Path
     warehouse_dsn: str
     instance_controller_url: str
     instance_controller_token: str
+    source_dsn: str | None
+    airflow_url: str | None
 
 
 def read() -> Settings:
@@ -27,4 +31,6 @@ def read() -> Settings:
         warehouse_dsn=os.environ["GROUNDWORK_WAREHOUSE_DSN"],
         instance_controller_url=os.environ["GROUNDWORK_INSTANCE_CONTROLLER_URL"],
         instance_controller_token=os.environ["GROUNDWORK_INSTANCE_CONTROLLER_TOKEN"],
+        source_dsn=os.environ.get("GROUNDWORK_SOURCE_DSN"),
+        airflow_url=os.environ.get("GROUNDWORK_AIRFLOW_URL"),
     )

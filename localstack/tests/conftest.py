@@ -1,11 +1,16 @@
 """Every test talks to the plug-in through boto3, as a user does: one LocalStack for the whole session."""
 
 import uuid
+from dataclasses import replace
 
 import boto3
 import pytest
+from botocore.config import Config
 
 from groundwork import services
+
+# MWAA's requests go to api.<host> and env.<host>, names that a local address does not have.
+NO_HOST_PREFIX = Config(inject_host_prefix=False)
 
 
 @pytest.fixture(scope="session")
@@ -39,10 +44,21 @@ def controller_token():
 
 
 @pytest.fixture(scope="session")
-def endpoint_url(state, warehouse_server, controller_port, controller_token):
+def airflow_port():
+    """Where LocalStack looks for Airflow; only the MWAA tests start one there."""
+    return services.free_port()
+
+
+@pytest.fixture(scope="session")
+def endpoint_url(state, source_server, warehouse_server, controller_port, controller_token, airflow_port):
     service = services.localstack(
         services.free_port(), state, warehouse_server.dsn(), f"http://127.0.0.1:{controller_port}", controller_token
     )
+    others = {
+        "GROUNDWORK_SOURCE_DSN": source_server.dsn(),
+        "GROUNDWORK_AIRFLOW_URL": f"http://127.0.0.1:{airflow_port}",
+    }
+    service = replace(service, environment={**service.environment, **others})
     with services.running(service, state / "localstack.log"):
         yield f"http://127.0.0.1:{service.port}"
 
@@ -55,7 +71,7 @@ def aws(endpoint_url):
 
     def client(name: str):
         if name not in clients:
-            clients[name] = session.client(name, endpoint_url=endpoint_url)
+            clients[name] = session.client(name, endpoint_url=endpoint_url, config=NO_HOST_PREFIX)
         return clients[name]
 
     return client

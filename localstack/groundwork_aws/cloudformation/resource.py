@@ -141,6 +141,14 @@ class Resource(ResourceProvider):
         return {p.split("/")[2] for p in self.SCHEMA.get("readOnlyProperties", [])}
 
 
+def picked(model: dict, names) -> dict:
+    return {name: model[name] for name in names if name in model}
+
+
+def generated_name(request: ResourceRequest) -> str:
+    return f"{request.stack_name}-{request.logical_resource_id}".lower()
+
+
 def failure(request: ResourceRequest, message: str) -> ProgressEvent:
     return ProgressEvent(status=OperationStatus.FAILED, resource_model=request.desired_state, message=message)
 

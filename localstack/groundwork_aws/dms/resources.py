@@ -4,7 +4,7 @@ Differences to the API are those of the registry: ``PostgreSqlSettings`` for Pos
 stands at the top level or in ``ExtraConnectionAttributes``.
 """
 
-from groundwork_aws.cloudformation.resource import Resource, plugin
+from groundwork_aws.cloudformation.resource import Resource, generated_name, picked, plugin
 
 
 class ReplicationInstance(Resource):
@@ -139,14 +139,6 @@ class ReplicationTask(Resource):
 
     def delete_resource(self, client, model):
         client.delete_replication_task(ReplicationTaskArn=model["ReplicationTaskArn"])
-
-
-def picked(model: dict, names) -> dict:
-    return {name: model[name] for name in names if name in model}
-
-
-def generated_name(request) -> str:
-    return f"{request.stack_name}-{request.logical_resource_id}".lower()
 
 
 def update_tags(client, arn: str, model: dict, previous: dict) -> None:
