@@ -62,7 +62,7 @@ def check_parameters(server: Server, parameters: dict[str, str]) -> None:
 
 
 def make_master_user(server: Server, name: str, password: str) -> None:
-    """The instance's master user, which may make users and databases. Raises Mismatch when the name is a superuser's."""
+    """The instance's master user, which may make users and databases. Raises Mismatch for a superuser's name."""
     with server.connect() as connection:
         row = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", [name]).fetchone()
         if row and row[0]:
@@ -84,7 +84,7 @@ def make_database(server: Server, name: str, owner: str) -> bool:
 
 
 def remove(server: Server, master_user: str, database: str | None, drop: bool) -> None:
-    """Remove the master user and, where ``drop`` says so, the database. What it owns elsewhere goes to the superuser."""
+    """Remove the master user and, where ``drop`` says so, the database. What else it owns goes to the superuser."""
     user = sql.Identifier(master_user)
     with server.connect() as connection:
         if database and drop:

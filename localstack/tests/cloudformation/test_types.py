@@ -4,7 +4,6 @@ import json
 
 import pytest
 from botocore.exceptions import ClientError
-
 from tests.cloudformation.test_resource import deploy
 
 ACCOUNT = "000000000000"

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.cloudformation.test_resource import deploy
+from tests.cloudformation.test_types import delete
 
 from groundwork import services
 from groundwork.install import venv
-from tests.cloudformation.test_resource import deploy
-from tests.cloudformation.test_types import delete
 
 AIRFLOW = "3.3.1"
 MWAA_MAY_ASSUME = {

@@ -5,7 +5,6 @@ import json
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
-
 from tests.cloudformation.test_resource import deploy
 from tests.cloudformation.test_types import delete, physical, update
 
