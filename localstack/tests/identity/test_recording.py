@@ -46,6 +46,7 @@ def test_a_call_is_recorded_with_the_key_that_made_it_and_what_it_names(as_compo
     assert call["principal"] == "airflow"
     assert (call["service"], call["account"], call["region"]) == ("s3", "000000000000", services.REGION)
     assert call["request"] == {"Bucket": bucket, "Key": "a/b.txt"}
+    assert {"Bucket", "Key", "Body"} <= set(call["parameters"])
     assert "error" not in call
 
 
