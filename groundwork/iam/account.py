@@ -20,12 +20,15 @@ class Role:
     managed_by_aws: list[str]
 
 
-def deployed_roles(stacks: dict[str, str]) -> dict[str, Role]:
-    """The roles of the stacks (a part's name to its stack's), by ARN."""
+def deployed_roles(prefix: str) -> dict[str, Role]:
+    """The roles of the stacks whose names begin with ``prefix``, by ARN."""
+    cloudformation = client("cloudformation")
+    pages = cloudformation.get_paginator("describe_stacks").paginate()
+    stacks = [s["StackName"] for page in pages for s in page["Stacks"] if s["StackName"].startswith(prefix)]
     roles = [
-        role_named(resource["PhysicalResourceId"], f"{part}.{resource['LogicalResourceId']}")
-        for part, stack in stacks.items()
-        for resource in client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+        role_named(resource["PhysicalResourceId"], f"{stack.removeprefix(prefix)}.{resource['LogicalResourceId']}")
+        for stack in stacks
+        for resource in cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
         if resource["ResourceType"] == "AWS::IAM::Role"
     ]
     return {role.arn: role for role in roles}
@@ -59,7 +62,7 @@ def managed_document(arn: str) -> dict:
 @cache
 def resource_policy(arn: str) -> list[Statement]:
     """The statements of the resource's own policy: a bucket's, a key's, a role's; none where it has none."""
-    service, rest = arn.split(":")[2], arn.split(":", 5)[-1]
+    _, _, service, _, _, rest = arn.split(":", 5) if arn.startswith("arn:") else [""] * 6
     try:
         if service == "s3":
             text = client("s3").get_bucket_policy(Bucket=rest.partition("/")[0])["Policy"]

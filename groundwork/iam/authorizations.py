@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from itertools import product
 from pathlib import Path
 
 import jmespath
 import yaml
+from jmespath.exceptions import JMESPathTypeError
 
 from groundwork.iam.lookups import Lookups
 from groundwork.iam.policies import Request
@@ -44,9 +46,8 @@ def requests_for(needed: dict, facts: dict, principal: str) -> Iterator[Request]
     for name in needed["resources"]:
         arns = list(filled(table()["forms"][name], facts))
         if not arns:
-            raise UnknownOperation(
-                f"{facts['service']}:{facts['operation']} does not say which {name} it is for: {facts.get('request')}"
-            )
+            operation, request = f"{facts['service']}:{facts['operation']}", facts.get("request", {})
+            raise UnknownOperation(f"{operation} does not say which {name} it is for: {request}")
         for arn in arns:
             yield Request(principal, needed["action"], arn, context)
 
@@ -64,7 +65,11 @@ def context_of(needed: dict, facts: dict, principal: str) -> dict:
         **{key: evaluated(expression, facts) for key, expression in needed.get("context", {}).items()},
     }
     if principal.startswith("arn:"):
-        keys |= {"aws:PrincipalArn": principal, "aws:PrincipalAccount": facts["account"]}
+        keys |= {
+            "aws:PrincipalArn": principal,
+            "aws:PrincipalAccount": facts["account"],
+            "aws:userid": facts["principal"],
+        }
     else:
         # A service says for which resource of which account it assumes a role.
         keys |= {"aws:SourceAccount": facts["account"], "aws:SourceArn": facts.get("source_arn")}
@@ -80,7 +85,9 @@ def filled(template: str, facts: dict) -> Iterator[str]:
 
 
 def evaluated(expression: str, facts: dict):
-    return compiled(expression).search(facts, jmespath.Options(custom_functions=Lookups()))
+    """The value of an expression; None also for a function of what the call does not say."""
+    with suppress(JMESPathTypeError):
+        return compiled(expression).search(facts, jmespath.Options(custom_functions=Lookups()))
 
 
 @cache

@@ -21,6 +21,10 @@ class Lookups(functions.Functions):
         return source.removeprefix("/").partition("?versionId")[0]
 
     @functions.signature({"types": ["string"]})
+    def _func_stack_name(self, name):
+        return name.split("/")[1] if name.startswith("arn:") else name
+
+    @functions.signature({"types": ["string"]})
     def _func_secret(self, name):
         return described_secret(name)["ARN"]
 

@@ -1,6 +1,7 @@
 """Holds the calls that were made against the policies that govern them: what AWS would deny, and what nothing uses."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from groundwork.settings import Settings, UserError
 
 PRINCIPALS = Path(__file__).with_name("principals.yaml")
 KEPT = Path(__file__).with_name("kept.yaml")
+SIBLINGS = re.compile(r"(:s3:::[^/]+/|:table/[^/]+/).*")
 # Of a call, what makes it another one for IAM.
 SIGNIFICANT = ("principal", "service", "operation", "account", "region", "request", "error", "kms_key", "source_arn")
 
@@ -60,14 +62,11 @@ class Parity:
 
 def parity_of_platform(settings: Settings) -> Parity:
     """Examine what the platform in use has done since its LocalStack started. Raises UserError when it is not up."""
-    # Sceptre, which deployment brings along, is slow to load.
-    from groundwork.deploy import STACKS, name_of
-
     folder = settings.state / "iam"
     calls = read_calls(folder)
     if not calls:
         raise UserError(f"there are no recorded calls in {folder}: `make demo` brings the platform up and runs it")
-    roles = deployed_roles({part: name_of(settings, part) for part in STACKS})
+    roles = deployed_roles(f"groundwork-{settings.environment}-")
     principals, kept = (yaml.safe_load(file.read_text()) for file in (PRINCIPALS, KEPT))
     return examine(calls, roles, principals, resource_policy, kept)
 
@@ -90,7 +89,7 @@ def examine(
     counts: Counter[str] = Counter()
     without_role: Counter[str] = Counter()
     denied: dict[Denied, int] = Counter()
-    unknown: set[str] = set()
+    unknown: dict[str, str] = {}
     used: set[tuple] = set()
     for call, times in distinct(calls):
         role = roles.get(call["principal"]) or by_key.get(call["principal"])
@@ -101,7 +100,7 @@ def examine(
         try:
             requests = requests_of(call, role.arn if role else call["principal"])
         except UnknownOperation as error:
-            unknown.add(str(error))
+            unknown.setdefault(f"{call['service']}:{call['operation']}", str(error))
             continue
         for request in requests:
             decision = decide(request, role.statements if role else [], policy_of(request.resource))
@@ -113,7 +112,7 @@ def examine(
     return Parity(
         roles=dict(counts.most_common()),
         denied=sorted(found, key=lambda d: (d.role, d.action, d.resource)),
-        unknown=sorted(unknown),
+        unknown=sorted(unknown.values()),
         unused=[one for role in roles.values() if counts[role.name] for one in unused_of(role, used, kept)],
         without_role=dict(without_role.most_common()),
         not_examined=sorted(role.name for role in roles.values() if not counts[role.name]),
@@ -135,9 +134,8 @@ def governed_by_trust(call: dict, roles: dict[str, Role]) -> bool:
 
 
 def denial(role: str, call: dict, request: Request, decision: Decision) -> Denied:
-    """Objects of one bucket are one denial."""
-    bucket, slash, _ = request.resource.partition("/")
-    resource = f"{bucket}/*" if slash and ":s3:::" in bucket else request.resource
+    """Objects of one bucket are one denial, and tables of one database."""
+    resource = SIBLINGS.sub(r"\1*", request.resource)
     statement = {"Effect": "Allow", "Action": request.action, "Resource": resource}
     if decision.reason.startswith("the resource's own policy"):
         kind = "AWS" if request.principal.startswith("arn:") else "Service"
@@ -165,9 +163,10 @@ def unused_of(role: Role, used: set[tuple], kept: list[dict]) -> Iterator[Unused
         whole = len(actions) == len(as_list(s.body["Action"]))
         resources = [] if whole else [p for p in as_list(s.body["Resource"]) if (role.name, s, p) not in used]
         for permission in (*actions, *resources):
-            yield Unused(role.name, s.name, permission, reason_to_keep(role.name, permission, kept))
+            yield Unused(role.name, s.name, permission, reason_to_keep(role.name, s.name, permission, kept))
 
 
-def reason_to_keep(role: str, permission: str, kept: list[dict]) -> str | None:
-    reasons = [k["because"] for k in kept if matches(k["role"], role) and matches(k["permission"], permission)]
+def reason_to_keep(role: str, statement: str, permission: str, kept: list[dict]) -> str | None:
+    found = {"role": role, "statement": statement, "permission": permission}
+    reasons = [k["because"] for k in kept if all(matches(k.get(part, "*"), text) for part, text in found.items())]
     return reasons[0] if reasons else None

@@ -36,19 +36,19 @@ def show(parity: Parity) -> None:
     console.results.print(calls)
     if parity.denied:
         console.results.print("[red]AWS would deny[/red]")
-        console.results.print(denials(parity.denied), markup=False, soft_wrap=True)
+        console.results.print(denials(parity.denied), markup=False, emoji=False, soft_wrap=True)
     for text in parity.unknown:
         console.results.print(f"[red]nobody has said what it needs:[/red] {text}", soft_wrap=True)
     if parity.unused:
-        console.results.print(unused_table(parity))
+        console.results.print("[bold]permissions that no call needed[/bold]")
+        console.results.print("\n".join(unused_lines(parity)), markup=False, emoji=False, soft_wrap=True)
     if parity.not_examined:
         console.results.print(f"roles that nothing acted in: {', '.join(parity.not_examined)}", soft_wrap=True)
     without = ", ".join(f"{name} ({times:,} calls)" for name, times in parity.without_role.items())
     console.results.print(f"principals without a role in the templates: {without or 'none'}", soft_wrap=True)
 
 
-def unused_table(parity: Parity) -> Table:
-    table = Table("role", "statement", "permission", "why it stays", title="Permissions that no call needed")
-    for u in sorted(parity.unused, key=lambda u: (u.kept is not None, u.role, u.statement)):
-        table.add_row(u.role, u.statement, u.permission, u.kept or "")
-    return table
+def unused_lines(parity: Parity) -> list[str]:
+    """Those that nobody explains come first."""
+    ordered = sorted(parity.unused, key=lambda u: (u.kept is not None, u.role, u.statement))
+    return [f"{u.role} {u.statement}: {u.permission}" + (f" (kept: {u.kept})" if u.kept else "") for u in ordered]

@@ -23,7 +23,7 @@ NEEDED = [
 def call(case: dict) -> dict:
     service, _, operation = case["call"].partition(":")
     return {
-        "service": service, "operation": operation, "account": "111122223333", "region": "us-east-1",
+        "principal": ROLE, "service": service, "operation": operation, "account": "111122223333", "region": "us-east-1",
         "parameters": list(case.get("request", {})), **{k: v for k, v in case.items() if k not in ("call", "needs")},
     }  # fmt: skip
 
@@ -72,6 +72,11 @@ def test_kms_is_called_via_the_service_that_encrypts():
         call({"call": "s3:PutObject", "request": {"Bucket": "b", "Key": "k"}, "kms_key": KEY}), ROLE
     )
     assert request.context["kms:ViaService"] == "s3.us-east-1.amazonaws.com"
+
+
+def test_a_caller_asks_for_its_own_statements():
+    [request] = requests_of(call({"call": "redshift-data:DescribeStatement", "request": {"Id": "1"}}), ROLE)
+    assert request.context["redshift-data:statement-owner-iam-userid"] == request.context["aws:userid"]
 
 
 def test_a_service_that_assumes_a_role_says_for_whom():

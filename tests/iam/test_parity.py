@@ -61,6 +61,16 @@ def test_objects_of_one_bucket_are_one_denial():
     ]
 
 
+def test_tables_of_one_database_are_one_denial():
+    calls = [call(READER, "glue:GetTable", DatabaseName="olist", Name=name) for name in ("orders", "sellers")]
+    catalog = f"arn:aws:glue:us-east-1:{ACCOUNT}"
+    assert [(d.resource, d.calls) for d in examined(calls).denied] == [
+        (f"{catalog}:catalog", 2),
+        (f"{catalog}:database/olist", 2),
+        (f"{catalog}:table/olist/*", 2),
+    ]
+
+
 def test_a_denying_statement_of_a_buckets_policy_is_named():
     deny = {"Sid": "Nobody", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
     parity = examined([read("a")], policy_of=lambda arn: statements_of("policy of lake", {"Statement": [deny]}))

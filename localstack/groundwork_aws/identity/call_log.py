@@ -15,7 +15,7 @@ from botocore.model import Shape
 LIMIT_BYTES = 64 << 20
 LONGEST = 1024  # characters, which is what an S3 key may have
 IDENTIFIES = re.compile(
-    r"(arn|name|id|identifier|bucket|(?<!private)(?<!access)key|prefix|role|group|database|table|profile)s?$",
+    r"(arn|name|id|identifier|bucket|(?<!private)(?<!access)key|prefix|role|group|database|table|profile|copysource)s?$",
     re.IGNORECASE,
 )
 

@@ -49,7 +49,7 @@ def described(context: RequestContext, principal: str) -> dict:
         "principal": principal,
         "service": context.service.service_name,
         "operation": operation.name,
-        "parameters": sorted(context.service_request or {}),
+        "parameters": [name for name, value in (context.service_request or {}).items() if value is not None],
         "account": context.account_id,
         "region": context.region,
         **{name: value for name, value in details.items() if value},

@@ -47,6 +47,7 @@ def test_a_call_is_recorded_with_the_key_that_made_it_and_what_it_names(as_compo
     assert (call["service"], call["account"], call["region"]) == ("s3", "000000000000", services.REGION)
     assert call["request"] == {"Bucket": bucket, "Key": "a/b.txt"}
     assert {"Bucket", "Key", "Body"} <= set(call["parameters"])
+    assert "Tagging" not in call["parameters"]
     assert "error" not in call
 
 
@@ -79,6 +80,12 @@ def test_the_key_that_encrypts_an_object_is_recorded(aws, bucket, calls):
 def test_each_object_of_a_deletion_is_named(aws, bucket, calls):
     aws("s3").delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "a"}, {"Key": "b"}]})
     assert calls("DeleteObjects")[-1]["request"]["Delete"] == {"Objects": [{"Key": "a"}, {"Key": "b"}]}
+
+
+def test_both_objects_of_a_copy_are_named(aws, bucket, calls):
+    aws("s3").put_object(Bucket=bucket, Key="from", Body=b"")
+    aws("s3").copy_object(Bucket=bucket, Key="to", CopySource={"Bucket": bucket, "Key": "from"})
+    assert calls("CopyObject")[-1]["request"] == {"Bucket": bucket, "Key": "to", "CopySource": f"{bucket}/from"}
 
 
 def test_neither_secrets_nor_data_get_into_the_file(aws, bucket, unique, state):
