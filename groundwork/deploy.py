@@ -6,8 +6,10 @@ The same code for every target: what differs is the file of ``cloudformation/env
 import hashlib
 import json
 import logging
+import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from botocore.exceptions import ClientError
 from sceptre.context import SceptreContext
@@ -18,7 +20,6 @@ from groundwork import bundle
 from groundwork.aws import client, variable
 from groundwork.settings import Settings, UserError
 
-STACKS = ("network", "storage", "source", "replication", "processing", "catalog", "warehouse")
 DEPLOYED = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 
 
@@ -30,7 +31,7 @@ def deploy_stacks(settings: Settings, say: Callable[[str], None]) -> None:
     remove_failed(settings, say)
     logging.getLogger("sceptre").setLevel(logging.CRITICAL)
     context = SceptreContext(
-        project_path=str(settings.root / "cloudformation"),
+        project_path=str(project_of(settings)),
         command_path="",
         user_variables=settings.parameters,
     )
@@ -43,11 +44,27 @@ def deploy_stacks(settings: Settings, say: Callable[[str], None]) -> None:
     if failed := failures(settings):
         raise UserError("\n".join(failed))
     client("ssm").put_parameter(Name=mark_of(settings), Value=fingerprint, Type="String", Overwrite=True)
-    say(f"{len(STACKS)} stacks deployed in {time.monotonic() - started:.0f} s")
+    say(f"{len(stacks_of(settings))} stacks deployed in {time.monotonic() - started:.0f} s")
+
+
+def stacks_of(settings: Settings) -> list[str]:
+    """The environment's stacks."""
+    return settings.parameters["stacks"]
+
+
+def project_of(settings: Settings) -> Path:
+    """A Sceptre project with the environment's stacks only, for Sceptre reads every configuration that it finds."""
+    source, project = settings.root / "cloudformation", settings.state / "sceptre" / settings.environment
+    shutil.rmtree(project, ignore_errors=True)
+    (project / "config").mkdir(parents=True)
+    for name in ("config", *stacks_of(settings)):
+        shutil.copy(source / "config" / f"{name}.yaml", project / "config")
+    shutil.copytree(source / "templates", project / "templates")
+    return project
 
 
 def failures(settings: Settings) -> list[str]:
-    names = [name_of(settings, part) for part in STACKS]
+    names = [name_of(settings, part) for part in stacks_of(settings)]
     states = {name: (describe(name) or {}).get("StackStatus") for name in names}
     return [
         f"stack {name} failed: {failure_reason(name)}"
@@ -58,7 +75,7 @@ def failures(settings: Settings) -> list[str]:
 
 def remove_failed(settings: Settings, say: Callable[[str], None]) -> None:
     """CloudFormation cannot update a stack whose creation failed: delete it. One being made is waited for."""
-    for part in reversed(STACKS):
+    for part in reversed(stacks_of(settings)):
         name = name_of(settings, part)
         if settled_status(name) in ("ROLLBACK_COMPLETE", "CREATE_FAILED", "ROLLBACK_FAILED"):
             say(f"removing the unfinished stack {name}")

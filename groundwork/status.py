@@ -20,7 +20,7 @@ def status(settings: Settings) -> dict:
 
 def stacks(settings: Settings) -> list[dict]:
     use_local_endpoint()
-    names = [deploy.name_of(settings, part) for part in deploy.STACKS]
+    names = [deploy.name_of(settings, part) for part in deploy.stacks_of(settings)]
     return [
         {"name": name, "status": (deploy.describe(name) or {}).get("StackStatus", "not deployed")} for name in names
     ]

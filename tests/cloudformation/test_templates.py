@@ -11,9 +11,11 @@ import yaml
 from cfnlint.decode import decode
 
 from groundwork.install import ROOT
+from groundwork.mwaa import configuration_options
 
 FOLDER = ROOT / "cloudformation"
 TEMPLATES = sorted((FOLDER / "templates").glob("*.yaml"))
+ENVIRONMENTS = sorted((FOLDER / "environments").glob("*.yaml"))
 
 
 def template(name: str) -> dict:
@@ -56,12 +58,13 @@ def test_the_replication_task_selects_the_schema_of_the_contracts(contracts):
 def test_every_bucket_is_encrypted_private_and_reached_over_tls_only():
     resources = template("storage")["Resources"]
     buckets = {name: r["Properties"] for name, r in resources.items() if r["Type"] == "AWS::S3::Bucket"}
-    assert len(buckets) == 5
+    assert len(buckets) == 6
     for name, bucket in buckets.items():
         assert set(bucket["PublicAccessBlockConfiguration"].values()) <= {True, "true"}, name
         (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-        assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms", name
-        (statement,) = resources[f"{name}Policy"]["Properties"]["PolicyDocument"]["Statement"]
+        algorithm = "AES256" if name == "AccessLogsBucket" else "aws:kms"
+        assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == algorithm, name
+        statement, *_ = resources[f"{name}Policy"]["Properties"]["PolicyDocument"]["Statement"]
         assert statement["Effect"] == "Deny", name
         assert statement["Condition"]["Bool"]["aws:SecureTransport"] == "false", name
 
@@ -76,16 +79,38 @@ def test_a_template_says_what_it_is_and_knows_of_no_local_variant(file):
     assert not re.search(r"localhost|127\.0\.0\.1|localstack|4566", text)
 
 
-def test_every_stack_is_deployed_and_gets_the_parameters_of_its_template():
-    from groundwork.deploy import STACKS
-
-    assert sorted(STACKS) == [file.stem for file in TEMPLATES]
-    for file in TEMPLATES:
-        lines = (FOLDER / "config" / file.name).read_text().split("parameters:\n")[1].splitlines()
-        assert {line.split(":")[0].strip() for line in lines} == set(template(file.stem)["Parameters"]), file.name
+@pytest.mark.parametrize("file", TEMPLATES, ids=lambda f: f.stem)
+def test_a_stack_gets_the_parameters_of_its_template(file):
+    lines = (FOLDER / "config" / file.name).read_text().split("parameters:\n")[1].splitlines()
+    given = {line.split(":")[0].strip() for line in lines if not line.strip().startswith("#")}
+    assert given == set(template(file.stem)["Parameters"])
 
 
-def test_an_environment_gives_every_variable_that_the_stacks_ask_for():
-    used = set(re.findall(r"var\.(\w+)", "".join(f.read_text() for f in (FOLDER / "config").glob("*.yaml"))))
-    for file in (FOLDER / "environments").glob("*.yaml"):
-        assert used == set(yaml.safe_load(file.read_text())), file.name
+@pytest.mark.parametrize("file", ENVIRONMENTS, ids=lambda f: f.stem)
+def test_an_environment_gives_its_stacks_every_variable_and_no_other(file):
+    parameters = yaml.safe_load(file.read_text())
+    configs = [(FOLDER / "config" / f"{stack}.yaml").read_text() for stack in ("config", *parameters["stacks"])]
+    used = {name for text in configs for name in re.findall(r"var\.(\w+)", text)} - {"stacks_role"}
+    assert used | {"stacks"} == set(parameters)
+
+
+@pytest.mark.parametrize("file", ENVIRONMENTS, ids=lambda f: f.stem)
+def test_an_environments_stacks_need_no_stack_that_it_lacks(file):
+    parameters = yaml.safe_load(file.read_text())
+    texts = [(FOLDER / "config" / f"{stack}.yaml").read_text() for stack in parameters["stacks"]]
+    needed = {name for text in [*texts, file.read_text()] for name in re.findall(r"!stack_output (\w+)\.yaml", text)}
+    assert needed <= set(parameters["stacks"])
+
+
+def test_every_template_belongs_to_production():
+    parameters = yaml.safe_load((FOLDER / "environments" / "production.yaml").read_text())
+    assert sorted(parameters["stacks"]) == [file.stem for file in TEMPLATES]
+
+
+def test_mwaa_has_the_options_that_the_local_airflow_has():
+    options = template("orchestration")["Resources"]["Airflow"]["Properties"]["AirflowConfigurationOptions"]
+    given = {name: value["Fn::Sub"].replace("${Environment}", "production") if "Fn::Sub" in value else value
+             for name, value in options.items()}  # fmt: skip
+    wanted = configuration_options("production", "the.warehouse")
+    assert json.loads(given.pop("secrets.backend_kwargs")) == json.loads(wanted.pop("secrets.backend_kwargs"))
+    assert {**given, "groundwork.warehouse_host": "the.warehouse"} == wanted

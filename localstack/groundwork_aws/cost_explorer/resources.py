@@ -10,10 +10,11 @@ class AnomalyMonitor(Resource):
 
     TYPE = "AWS::CE::AnomalyMonitor"
     SERVICE = "ce"
-    RECORDED = frozenset({"MonitorDimension", "MonitorName", "MonitorType"})
+    RECORDED = frozenset({"MonitorDimension", "MonitorName", "MonitorSpecification", "MonitorType"})
 
     def create_resource(self, client, model, request):
-        return client.create_anomaly_monitor(AnomalyMonitor=picked(model, self.RECORDED))
+        wanted = with_structure(picked(model, self.RECORDED), "MonitorSpecification")
+        return picked(client.create_anomaly_monitor(AnomalyMonitor=wanted), ["MonitorArn"])
 
     def update_resource(self, client, model, previous, request):
         client.update_anomaly_monitor(**picked(model, ("MonitorArn", "MonitorName")))
@@ -31,7 +32,8 @@ class AnomalySubscription(Resource):
     RECORDED = frozenset({"Frequency", "MonitorArnList", "Subscribers", "SubscriptionName", "ThresholdExpression"})
 
     def create_resource(self, client, model, request):
-        return client.create_anomaly_subscription(AnomalySubscription=self.in_api_spelling(model))
+        answer = client.create_anomaly_subscription(AnomalySubscription=self.in_api_spelling(model))
+        return picked(answer, ["SubscriptionArn"])
 
     def update_resource(self, client, model, previous, request):
         client.update_anomaly_subscription(SubscriptionArn=model["SubscriptionArn"], **self.in_api_spelling(model))
@@ -41,11 +43,12 @@ class AnomalySubscription(Resource):
         client.delete_anomaly_subscription(SubscriptionArn=model["SubscriptionArn"])
 
     def in_api_spelling(self, model: dict) -> dict:
-        """CloudFormation takes the expression as a string of JSON, the API as its structure."""
-        wanted = picked(model, self.RECORDED)
-        if "ThresholdExpression" in wanted:
-            wanted["ThresholdExpression"] = json.loads(wanted["ThresholdExpression"])
-        return wanted
+        return with_structure(picked(model, self.RECORDED), "ThresholdExpression")
+
+
+def with_structure(model: dict, name: str) -> dict:
+    """CloudFormation takes an expression as a string of JSON, the API as its structure."""
+    return {**model, name: json.loads(model[name])} if name in model else model
 
 
 AnomalyMonitorPlugin = plugin(AnomalyMonitor)

@@ -83,6 +83,23 @@ class FlowLog(Resource):
         client.delete_flow_logs(FlowLogIds=[model["Id"]])
 
 
+class ElasticIp(Resource):
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-ec2-eip.html"""
+
+    TYPE = "AWS::EC2::EIP"
+    SERVICE = "ec2"
+    RECORDED = frozenset({"Domain", "Tags"})
+
+    def create_resource(self, client, model, request):
+        tags = [{"ResourceType": "elastic-ip", "Tags": model["Tags"]}] if "Tags" in model else []
+        answer = client.allocate_address(Domain=model.get("Domain", "vpc"), TagSpecifications=tags)
+        return picked(answer, ("AllocationId", "PublicIp"))
+
+    def delete_resource(self, client, model):
+        client.release_address(AllocationId=model["AllocationId"])
+
+
 SecurityGroupIngressPlugin = plugin(SecurityGroupIngress)
 SecurityGroupEgressPlugin = plugin(SecurityGroupEgress)
 FlowLogPlugin = plugin(FlowLog)
+ElasticIpPlugin = plugin(ElasticIp)

@@ -2,14 +2,15 @@
 
 https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/Welcome.html
 
-An instance is made only where the running server is what was asked for: its version and every parameter that the
-parameter group sets. Its master user and database are made on that server, and its endpoint is the server's address.
-Class, storage, backups, encryption, zones and logging are kept and described back; nothing acts on them. A second
-instance is refused, for there is one server. The database is dropped with the instance that made it; one that was
-there before stays.
+An instance is made only where the running server is what was asked for: its version (a newer minor one where RDS may
+upgrade) and every parameter that the parameter group sets. Its master user and database are made on that server, and
+its endpoint is the server's address. Class, storage, backups, encryption, zones and logging are kept and described
+back; nothing acts on them. A second instance is refused, for there is one server. The database is dropped with the
+instance that made it; one that was there before stays.
 """
 
 import json
+import re
 import secrets
 import threading
 from datetime import UTC, datetime
@@ -102,7 +103,9 @@ class RdsProvider(Groups):
     def set_up(self, server: engine.Server, request: dict, parameters: dict, password: str) -> tuple[str, bool]:
         """The server's version, and whether the database was made."""
         try:
-            version = engine.check_version(server, request.get("EngineVersion", ""))
+            version = engine.check_version(
+                server, request["EngineVersion"], request.get("AutoMinorVersionUpgrade", True)
+            )
             engine.check_parameters(server, parameters)
             engine.make_master_user(server, request["MasterUsername"], password)
         except engine.Mismatch as error:
@@ -126,7 +129,9 @@ class RdsProvider(Groups):
         changes = recorded(request, {k: None for k in RECORDED})
         try:
             if "EngineVersion" in request:
-                changes["EngineVersion"] = engine.check_version(server_of_plugin(), request["EngineVersion"])
+                newer = request.get("AutoMinorVersionUpgrade", instance["AutoMinorVersionUpgrade"])
+                wanted = request["EngineVersion"]
+                changes["EngineVersion"] = engine.check_version(server_of_plugin(), wanted, newer)
             if "DBParameterGroupName" in request:
                 group = find_parameter_group(context, request["DBParameterGroupName"])
                 engine.check_parameters(server_of_plugin(), group["Parameters"])
@@ -192,6 +197,8 @@ def check_instance(request: dict) -> None:
     for name in ("DBInstanceClass", "DBParameterGroupName", "DBSubnetGroupName", "EngineVersion", "MasterUsername"):
         if not request.get(name):
             raise invalid(f"{name} is needed here")
+    if not re.fullmatch(r"\d+(\.\d+)?", request["EngineVersion"]):
+        raise invalid(f"Cannot find version {request['EngineVersion']} for postgres")
     if bool(request.get("MasterUserPassword")) == bool(request.get("ManageMasterUserPassword")):
         raise invalid_combination("Give either MasterUserPassword or ManageMasterUserPassword.")
     if request.get("PubliclyAccessible"):

@@ -37,11 +37,12 @@ class Server:
         return psycopg.connect(make_conninfo(self.dsn, dbname=database), autocommit=True, connect_timeout=10)
 
 
-def check_version(server: Server, wanted: str) -> str:
-    """The running version, which a wanted ``17`` or ``17.11`` must be. Raises Mismatch."""
+def check_version(server: Server, wanted: str, or_newer_minor: bool) -> str:
+    """The running version, which must be ``wanted``, or with its major version a newer one. Raises Mismatch."""
     with server.connect() as connection:
         running = connection.execute("SHOW server_version").fetchone()[0].split()[0]
-    if running != wanted and not running.startswith(wanted + "."):
+    there, asked = ([int(part) for part in version.split(".")] for version in (running, wanted))
+    if there != asked and not (or_newer_minor and there[0] == asked[0] and there >= asked):
         raise Mismatch(f"EngineVersion {wanted}: the PostgreSQL that runs here is {running}")
     return running
 

@@ -9,7 +9,7 @@ from tests.cloudformation.test_resource import deploy
 from tests.cloudformation.test_types import delete, physical, update
 
 
-def template(name: str, version: str = "17", deletion_protection: bool = False, **parameters: str) -> dict:
+def template(name: str, version: str = "17.6", deletion_protection: bool = False, **parameters: str) -> dict:
     subnets = {
         f"Subnet{zone}": {
             "Type": "AWS::EC2::Subnet",
@@ -103,12 +103,13 @@ def test_a_database_that_was_there_before_outlives_the_instance(aws, rds, source
 @pytest.mark.parametrize(
     "differing, reason",
     [
-        ({"version": "16"}, "the PostgreSQL that runs here is 17"),
+        ({"version": "16.9"}, "the PostgreSQL that runs here is 17"),
+        ({"version": "17.99"}, "the PostgreSQL that runs here is 17"),
         ({"max_connections": "77"}, "max_connections=77"),
         ({"rds.force_ssl": "1"}, "needs ssl=on, the PostgreSQL here has off"),
         ({"rds.adaptive_autovacuum": "1"}, "no counterpart"),
     ],
-    ids=["version", "parameter", "TLS", "unknown parameter"],
+    ids=["major version", "newer minor version", "parameter", "TLS", "unknown parameter"],
 )
 def test_a_server_that_is_not_what_was_asked_for_fails_the_stack(aws, rds, unique, differing, reason):
     stack = deploy(aws, unique, template(unique, **differing))
