@@ -2,6 +2,7 @@
 
 import json
 import re
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from groundwork.aws import client
 from groundwork.iam.account import Role, deployed_roles, resource_policy
 from groundwork.iam.authorizations import UnknownOperation, requests_of
 from groundwork.iam.conditions import as_list, matches
@@ -61,20 +63,21 @@ class Parity:
 
 
 def parity_of_platform(settings: Settings) -> Parity:
-    """Examine what the platform in use has done since its LocalStack started. Raises UserError when it is not up."""
-    folder = settings.state / "iam"
-    calls = read_calls(folder)
-    if not calls:
-        raise UserError(f"there are no recorded calls in {folder}: `make demo` brings the platform up and runs it")
+    """Examine what the platform has done since its LocalStack started. Raises UserError when it does not answer."""
+    calls = recorded_calls()
     roles = deployed_roles(f"groundwork-{settings.environment}-")
     principals, kept = (yaml.safe_load(file.read_text()) for file in (PRINCIPALS, KEPT))
     return examine(calls, roles, principals, resource_policy, kept)
 
 
-def read_calls(folder: Path) -> list[dict]:
-    """The recorded calls, the oldest first."""
-    files = [file for name in ("calls.1.jsonl", "calls.jsonl") if (file := folder / name).is_file()]
-    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+def recorded_calls() -> list[dict]:
+    """The calls that the endpoint has recorded, the oldest first. AWS itself has no such record."""
+    url = f"{client('s3').meta.endpoint_url}/_groundwork/calls"
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            return [json.loads(line) for line in answer]
+    except OSError as error:
+        raise UserError(f"{url} has no record of calls ({error}): `make demo` brings the platform up") from None
 
 
 def examine(

@@ -42,6 +42,11 @@ class CallLog:
                 self.output = self.file.open("wb", buffering=0)
             self.output.write(line)
 
+    def read(self) -> bytes:
+        """The lines that are there, the oldest first."""
+        with self.lock:
+            return b"".join(file.read_bytes() for file in (self.previous, self.file) if file.is_file())
+
 
 def identifying(shape: Shape, value) -> dict | list | str | None:
     """What of a request's value names or identifies something; None when nothing does.

@@ -11,12 +11,17 @@ from functools import lru_cache
 from localstack.aws import handlers
 from localstack.aws.api import RequestContext
 from localstack.constants import INTERNAL_AWS_ACCESS_KEY_ID
+from localstack.http import Response
 from localstack.runtime import hooks
+from localstack.services.edge import ROUTER
 from localstack.utils.aws.request_context import extract_access_key_id_from_auth_header
 from moto.sts.models import sts_backends
 
 from groundwork_aws import settings
 from groundwork_aws.identity.call_log import CallLog, identifying
+
+# Where the recorded calls are answered, one JSON object per line.
+PATH = "/_groundwork/calls"
 
 
 @hooks.on_infra_start()
@@ -29,6 +34,7 @@ def record_calls() -> None:
             log.write(described(context, principal))
 
     handlers.run_custom_response_handlers.append(record)
+    ROUTER.add(PATH, lambda _request: Response(log.read(), mimetype="application/jsonl"))
 
 
 def described(context: RequestContext, principal: str) -> dict:
