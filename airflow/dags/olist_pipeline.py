@@ -62,34 +62,6 @@ TABLES = [
     "products",
     "sellers",
 ]
-# A run's cluster has its name: a retry finds it, and two runs cannot take each other's.
-CLUSTER = {
-    "Name": "groundwork-{{ var.value.environment }}-olist_pipeline-{{ run_id }}",
-    "ReleaseLabel": "{{ var.value.emr_release_label }}",
-    "Applications": [{"Name": "Spark"}],
-    "Configurations": [{"Classification": "delta-defaults", "Properties": {"delta.enabled": "true"}}],
-    "Instances": {
-        "InstanceGroups": [
-            {"Name": "primary", "InstanceRole": "MASTER", "InstanceType": "m5.xlarge", "InstanceCount": 1},
-            {"Name": "core", "InstanceRole": "CORE", "InstanceType": "m5.xlarge", "InstanceCount": 2},
-        ],
-        "Ec2SubnetId": "{{ var.value.emr_subnet_id }}",
-        "EmrManagedMasterSecurityGroup": "{{ var.value.emr_security_group }}",
-        "EmrManagedSlaveSecurityGroup": "{{ var.value.emr_security_group }}",
-        "KeepJobFlowAliveWhenNoSteps": True,
-        "TerminationProtected": False,
-    },
-    "AutoTerminationPolicy": {"IdleTimeout": 3600},
-    "LogUri": "s3://{{ var.value.logs_bucket }}/emr/",
-    "ServiceRole": "{{ var.value.emr_service_role }}",
-    "JobFlowRole": "{{ var.value.emr_instance_profile }}",
-    "VisibleToAllUsers": True,
-    "Tags": [
-        {"Key": "project", "Value": "groundwork"},
-        # AmazonEMRServicePolicy_v2, the service role's policy, lets EMR touch only what has this tag.
-        {"Key": "for-use-with-amazon-emr-managed-policies", "Value": "true"},
-    ],
-}
 SILVER_STEP = {
     "Name": "silver",
     "ActionOnFailure": "CONTINUE",
@@ -156,7 +128,7 @@ with DAG(
     with TaskGroup("silver") as silver:
         create_cluster = EmrClusterOperator(
             task_id="create_cluster",
-            job_flow_overrides=CLUSTER,
+            job_flow_overrides="emr/cluster.json",
             emr_conn_id=None,
             doc_md="Creates this run's EMR cluster. It takes steps while it starts, so nothing waits for it here.",
         )

@@ -5,6 +5,8 @@ a second time. Where the API has no token against that, these operators look fir
 Redshift's operator does so by itself (``durable``), and crawlers and Athena queries change nothing when run twice.
 """
 
+import json
+
 from airflow.providers.amazon.aws.operators.athena import AthenaOperator
 from airflow.providers.amazon.aws.operators.dms import DmsStartTaskOperator
 from airflow.providers.amazon.aws.operators.emr import EmrAddStepsOperator, EmrCreateJobFlowOperator
@@ -37,11 +39,13 @@ def loaded_since(task: dict, moment) -> bool:
 class EmrClusterOperator(EmrCreateJobFlowOperator):
     """Create a cluster, unless one of its name is there; the name therefore holds the DAG run's id.
 
+    ``job_flow_overrides`` is a JSON file with the request, a template as a whole: its values need not be text.
     Returns the cluster's id. RunJobFlow has no token
     (https://docs.aws.amazon.com/emr/latest/APIReference/API_RunJobFlow.html).
     """
 
     def execute(self, context) -> str:
+        self.job_flow_overrides = json.loads(self.job_flow_overrides)
         alive = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]
         found = self.hook.get_cluster_id_by_name(self.job_flow_overrides["Name"], alive)
         return found or super().execute(context)

@@ -34,7 +34,7 @@ def tasks(dags):
 
 
 def source_files() -> list[Path]:
-    return [file for folder in FOLDERS for file in folder.rglob("*") if file.suffix in (".py", ".sql")]
+    return [file for folder in FOLDERS for file in folder.rglob("*") if file.suffix in (".py", ".sql", ".json")]
 
 
 def test_every_dag_imports(bag):

@@ -1,5 +1,6 @@
 """What the operators ask AWS for, against answers in the shapes that botocore knows."""
 
+import json
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -75,7 +76,7 @@ def cluster() -> EmrClusterOperator:
     overrides = {"Name": "run-1", "Instances": {"KeepJobFlowAliveWhenNoSteps": True}}
     return EmrClusterOperator(
         task_id="create_cluster",
-        job_flow_overrides=overrides,
+        job_flow_overrides=json.dumps(overrides),
         emr_conn_id=None,
         aws_conn_id=None,
         region_name="us-east-1",
