@@ -15,6 +15,7 @@ from groundwork.iam.account import Role, deployed_roles, resource_policy
 from groundwork.iam.authorizations import UnknownOperation, requests_of
 from groundwork.iam.conditions import as_list, matches
 from groundwork.iam.policies import Decision, Request, Statement, decide
+from groundwork.iam.templates import roles_of_templates
 from groundwork.settings import Settings, UserError
 
 PRINCIPALS = Path(__file__).with_name("principals.yaml")
@@ -66,6 +67,7 @@ def parity_of_platform(settings: Settings) -> Parity:
     """Examine what the platform has done since its LocalStack started. Raises UserError when it does not answer."""
     calls = recorded_calls()
     roles = deployed_roles(f"groundwork-{settings.environment}-")
+    roles |= roles_of_templates(settings.root / "cloudformation", settings.environment)
     principals, kept = (yaml.safe_load(file.read_text()) for file in (PRINCIPALS, KEPT))
     return examine(calls, roles, principals, resource_policy, kept)
 
