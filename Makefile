@@ -5,7 +5,7 @@ PYTHON ?= python3
 export RUNTIME WORKERS OLIST_CSV_DIR SCALE SEED ENGINE SQL
 
 .DEFAULT_GOAL := help
-.PHONY: help install doctor demo local-up local-down local-reset status run reconcile query logs test e2e-test bench lint format fidelity
+.PHONY: help install cli doctor demo local-up local-down local-reset status run reconcile query logs env images test e2e-test bench lint format fidelity
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,14 +13,16 @@ help: ## Show these targets
 install: ## Install what the platform runs on (1.8 GB below .groundwork; a minute)
 	@$(PYTHON) groundwork/install.py
 
-doctor: ## Check that this machine can run the platform, with remedies
+cli:
 	@$(PYTHON) groundwork/install.py cli
+
+doctor: cli ## Check that this machine can run the platform, with remedies
 	@$(GROUNDWORK) doctor
 
-demo: install ## Bring the platform up, run the whole pipeline, show the result (OLIST_CSV_DIR=… or SCALE=0.1 SEED=42)
+demo: cli ## Bring the platform up, run the whole pipeline, show the result (OLIST_CSV_DIR=… or SCALE=0.1 SEED=42)
 	@$(GROUNDWORK) demo
 
-local-up: install ## Bring the platform up: services, stacks, seeded source
+local-up: cli ## Bring the platform up: services, stacks, seeded source (RUNTIME=docker|processes WORKERS=2)
 	@$(GROUNDWORK) up
 
 local-down: ## End the services, keep the databases
@@ -44,10 +46,16 @@ query: ## Ask an engine: make query ENGINE=athena|warehouse SQL="SELECT …"
 logs: ## Show a service's log: make logs S=localstack
 	@$(GROUNDWORK) logs $(S)
 
+images: cli ## Build the containers' images and show their sizes
+	@$(GROUNDWORK) images
+
+env: cli ## Write the generated credentials to .env, for a plain `docker compose up`
+	@$(GROUNDWORK) env
+
 test: install ## Run all tests that need no platform running (10 minutes on two cores)
 	@tests/run
 
-e2e-test: install ## Bring the platform up, run the pipeline and assert what came out
+e2e-test: cli ## Bring the platform up, run the pipeline and assert what came out
 	@$(STATE)/venvs/cli/bin/python -m pytest tests/e2e
 
 bench: install ## Measure speed and memory against named peers

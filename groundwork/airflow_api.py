@@ -3,10 +3,13 @@
 https://airflow.apache.org/docs/apache-airflow/stable/stable-rest-api-ref.html
 """
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from groundwork.airflow_services import ADMIN
 from groundwork.settings import Settings, UserError
@@ -33,6 +36,8 @@ class Airflow:
     def __init__(self, settings: Settings):
         self.url = f"http://{settings.hosts.airflow}:{settings.ports.airflow}"
         self.session = requests.Session()
+        # A busy machine may let one question wait too long; asking again harms nothing.
+        self.session.mount("http://", HTTPAdapter(max_retries=Retry(connect=0, read=3, allowed_methods=["GET"])))
         token = self.request("POST", "/auth/token", {"username": ADMIN, "password": settings.credentials.airflow_admin})
         self.session.headers["Authorization"] = f"Bearer {token['access_token']}"
 
@@ -62,7 +67,7 @@ class Airflow:
     def log_tail(self, dag: str, run: str, task: Task, lines: int = 15) -> str:
         path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task.id}/logs/{max(task.attempt, 1)}"
         events = self.request("GET", path)["content"]
-        return "\n".join(text_of(event) for event in events[-lines:])
+        return "\n".join([text for event in events if (text := text_of(event))][-lines:])
 
     def import_errors(self) -> list[dict]:
         return self.request("GET", "/api/v2/importErrors")["import_errors"]
@@ -70,7 +75,7 @@ class Airflow:
     def request(self, method: str, path: str, body: dict | None = None) -> dict:
         try:
             response = self.session.request(method, self.url + path, json=body, timeout=30)
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             raise UserError(
                 f"Airflow does not answer at {self.url}: `make local-up` starts it, `make status` shows the rest"
             ) from None
@@ -84,8 +89,13 @@ def moment(text: str | None) -> datetime | None:
 
 
 def text_of(event) -> str:
+    """What a person reads of a log event; nothing of what dbt tells of its progress, each line a JSON object."""
     if not isinstance(event, dict):
         return str(event)
+    text = str(event.get("event", ""))
+    if text.startswith('{"data"'):
+        told = json.loads(text)["info"]
+        return told["msg"] if told["level"] in ("warn", "error") else ""
     details = event.get("error_detail") or []
     reasons = [f"{d.get('exc_type')}: {d.get('exc_value')}" for d in details]
-    return "\n".join([str(event.get("event", "")), *reasons])
+    return "\n".join([text, *reasons])

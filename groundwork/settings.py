@@ -182,7 +182,8 @@ def read_credentials(file: Path) -> Credentials:
 def generate(name: str) -> str:
     if name == "airflow_fernet_key":
         return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-    return secrets.token_urlsafe(24)
+    # Airflow's signatures want a key of 64 bytes; the others are passwords.
+    return secrets.token_urlsafe(48 if name.endswith("_secret") else 24)
 
 
 def name_of(credential: str) -> str:

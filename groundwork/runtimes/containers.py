@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -48,6 +49,7 @@ class Container:
     exit_code: int
     status: str
     port: int
+    is_half_replaced: bool
 
     @property
     def is_up(self) -> bool:
@@ -59,6 +61,14 @@ class Container:
     @property
     def has_failed(self) -> bool:
         return self.health == "unhealthy" or self.state == "dead" or (self.state == "exited" and self.exit_code != 0)
+
+    @property
+    def is_failing(self) -> bool:
+        """It has failed, or Docker starts it again because it ended."""
+        return self.has_failed or self.state == "restarting"
+
+
+Judge = Callable[[list[Container]], bool]
 
 
 # --- the engine -------------------------------------------------------------------------------------------------------
@@ -125,21 +135,31 @@ def up(settings: Settings, say: Say) -> None:
     Raises UserError with the last log lines of the container that does not come up.
     """
     build(settings, say)
-    run(settings, "rm", "--force")  # those that failed in an earlier attempt would be taken for failing now
+    remove_remains(settings)
     started = datetime.now(UTC)
     starting = subprocess.Popen(
         compose("up", "--detach", "--no-build", "--remove-orphans"), env=environment(settings), cwd=ROOT,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     try:
-        watch(settings, say, lambda _: starting.poll() is not None)
+        # Compose itself sees what fails now; a container that has ended may be one that it replaces.
+        watch(settings, say, lambda _: starting.poll() is not None, lambda _: False)
     finally:
         starting.terminate()
         output = starting.communicate()[0]
     if starting.returncode:
         raise UserError(failure(settings) or f"docker compose up failed:\n{last_lines(output)}")
     follow_set_up(settings, started)
-    watch(settings, say, lambda found: all(container.is_up for container in found))
+    watch(settings, say, lambda found: all(c.is_up for c in found), lambda found: any(c.has_failed for c in found))
+
+
+def remove_remains(settings: Settings) -> None:
+    """Make way for new containers where an earlier attempt failed or was interrupted; Compose trips over them.
+
+    It leaves an unhealthy container as it is, and one whose replacement it did not finish under another name.
+    """
+    if remains := {c.service for c in containers(settings) if c.is_failing or c.is_half_replaced}:
+        run(settings, "rm", "--stop", "--force", *remains)
 
 
 def build(settings: Settings, say: Say) -> None:
@@ -156,19 +176,18 @@ def build(settings: Settings, say: Say) -> None:
     say(f"images are built ({time.monotonic() - started:.0f} s)")
 
 
-def watch(settings: Settings, say: Say, is_done: Callable[[list[Container]], bool], timeout: float = 600) -> None:
-    """Say which containers have become healthy, until it is done. Raises UserError when one fails."""
-    started, seen, restarts = time.monotonic(), set(), {}
+def watch(settings: Settings, say: Say, is_done: Judge, is_lost: Judge, timeout: float = 600) -> None:
+    """Say which containers have become healthy, until it is done. Raises UserError when it is lost."""
+    started, seen, restarts = time.monotonic(), set(), Counter()
     while True:
         found = containers(settings)
-        for container in found:
-            if container.is_up and container.health and container.name not in seen:
-                seen.add(container.name)
-                if time.monotonic() - started > 2:  # those that were up before are no news
-                    say(f"{container.name} is healthy ({time.monotonic() - started:.0f} s)")
-            restarts[container.name] = restarts.get(container.name, 0) + (container.state == "restarting")
-        late = time.monotonic() - started > timeout
-        if late or any(c.has_failed or restarts[c.name] > 5 for c in found):
+        news = {c.name for c in found if c.is_up and c.health} - seen
+        seen |= news
+        if time.monotonic() - started > 2:  # those that were up before are no news
+            for name in sorted(news):
+                say(f"{name} is healthy ({time.monotonic() - started:.0f} s)")
+        restarts.update(c.name for c in found if c.state == "restarting")
+        if is_lost(found) or any(count > 5 for count in restarts.values()) or time.monotonic() - started > timeout:
             raise UserError(failure(settings) or f"the platform is not up after {timeout:.0f} s")
         if is_done(found):
             return
@@ -176,14 +195,16 @@ def watch(settings: Settings, say: Say, is_done: Callable[[list[Container]], boo
 
 
 def follow_set_up(settings: Settings, since: datetime) -> None:
-    """Show what the set-up says until it ends. Raises UserError when it fails."""
-    command = compose("logs", "--follow", "--no-log-prefix", "--no-color", "--since", since.isoformat(), SET_UP)
-    subprocess.run(command, env=environment(settings), cwd=ROOT, stdout=sys.stderr, stdin=subprocess.DEVNULL)
+    """Show what the set-up says until it ends."""
+    for container in containers(settings):
+        if container.service == SET_UP:
+            command = ["docker", "logs", "--follow", "--since", since.isoformat(), container.id]
+            subprocess.run(command, stdout=sys.stderr, stdin=subprocess.DEVNULL)
 
 
 def failure(settings: Settings) -> str | None:
     """What a person needs to know of the containers that failed: which, how, and their last log lines."""
-    failed = [c for c in containers(settings) if c.has_failed or c.state == "restarting"]
+    failed = [c for c in containers(settings) if c.is_failing]
     return "\n".join(f"{c.name} does not come up ({c.status}). Its last log lines:\n{log(settings, c)}" for c in failed)
 
 
@@ -247,6 +268,7 @@ def container_of(entry: dict) -> Container:
         exit_code=entry["ExitCode"],
         status=entry["Status"],
         port=published[0] if published else 0,
+        is_half_replaced=not entry["Name"].startswith(f"{entry['Project']}-"),
     )
 
 

@@ -15,22 +15,22 @@ import xmlrpc.client
 from collections.abc import Callable
 from pathlib import Path
 
+from groundwork.install import PARTS, install_all
 from groundwork.runtimes.stages import platform_services
 from groundwork.services import Service
 from groundwork.set_up import set_up
 from groundwork.settings import Settings, UserError
 
+NAME = "processes"
 Say = Callable[[str], None]
 
 
-NAME = "processes"
-
-
 def up(settings: Settings, say: Say) -> None:
-    """Start what is not running, set the platform up while the last stage comes up, wait until all of it answers.
+    """Install and start what is not there yet, set the platform up, wait until all of it answers.
 
-    Raises UserError naming the service that does not come up.
+    The set-up goes on while the last stage comes up. Raises UserError naming the service that does not come up.
     """
+    install_all(PARTS)
     stages = platform_services(settings)
     services = [service for stage in stages for service in stage.services]
     write_configuration(settings, services)

@@ -7,6 +7,8 @@ from plux import PluginManager
 DEFAULTS = {
     "DISABLE_EVENTS": "1",
     "SKIP_SSL_CERT_DOWNLOAD": "1",
+    # In a container it would look for the folders of its own image.
+    "OVERRIDE_IN_DOCKER": "0",
     # By default LocalStack reports CREATE_COMPLETE for a type it has never heard of.
     "CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES": "0",
     # MWAA's requests would go to api.localhost and env.localhost, which lead nowhere.

@@ -1,0 +1,15 @@
+"""A step of forty tasks of a second each; prints which attempt of each task gave its result."""
+
+import time
+
+from pyspark import TaskContext
+from pyspark.sql import SparkSession
+
+
+def work(_: int) -> int:
+    time.sleep(1)
+    return TaskContext.get().attemptNumber()
+
+
+context = SparkSession.builder.appName("slow tasks").getOrCreate().sparkContext
+print(context.parallelize(range(40), 40).map(work).collect())

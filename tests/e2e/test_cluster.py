@@ -1,0 +1,99 @@
+"""The Spark cluster under EMR loses a worker while a step runs."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from groundwork.aws import client, variable
+from groundwork.runtimes import containers, processes
+from tests.isolation import command
+
+SCRIPT = Path(__file__).parent / "steps" / "slow_tasks.py"
+
+
+@pytest.fixture
+def all_workers_again(runtime):
+    yield
+    subprocess.run(command("up"), check=True, capture_output=True)
+
+
+@pytest.fixture
+def job_flow(demo):
+    """A cluster whose step runs SCRIPT."""
+    bucket = variable("artifacts_bucket")
+    client("s3").upload_file(str(SCRIPT), bucket, "tests/slow_tasks.py")
+    arguments = ["spark-submit", "--deploy-mode", "client", f"s3://{bucket}/tests/slow_tasks.py"]
+    flow = client("emr").run_job_flow(
+        Name="loses a worker",
+        ReleaseLabel=variable("emr_release_label"),
+        Applications=[{"Name": "Spark"}],
+        LogUri=f"s3://{variable('logs_bucket')}/emr/",
+        ServiceRole=variable("emr_service_role"),
+        JobFlowRole=variable("emr_instance_profile"),
+        Instances={
+            "InstanceGroups": [{"InstanceRole": "MASTER", "InstanceType": "m5.xlarge", "InstanceCount": 1}],
+            "Ec2SubnetId": variable("emr_subnet_id"),
+            "KeepJobFlowAliveWhenNoSteps": False,
+        },
+        Steps=[
+            {
+                "Name": "slow tasks",
+                "ActionOnFailure": "TERMINATE_CLUSTER",
+                "HadoopJarStep": {"Jar": "command-runner.jar", "Args": arguments},
+            }
+        ],
+    )["JobFlowId"]
+    yield flow
+    client("emr").terminate_job_flows(JobFlowIds=[flow])
+
+
+def test_a_worker_killed_in_the_middle_of_a_step_costs_a_retry_of_its_tasks(
+    job_flow, settings, runtime, all_workers_again
+):
+    wait_until(lambda: executors(settings) > 0)
+    time.sleep(10)  # the session is there, the tasks have begun
+    kill_a_worker(settings, runtime)
+    client("emr").get_waiter("step_complete").wait(
+        ClusterId=job_flow, StepId=step_of(job_flow)["Id"], WaiterConfig={"Delay": 2, "MaxAttempts": 90}
+    )
+    attempts = json.loads(output_of(job_flow).splitlines()[-1])
+    assert len(attempts) == 40
+    assert 1 <= max(attempts) <= 3, "some tasks ran again, none was given up"
+
+
+def executors(settings) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{settings.ports.spark_master_ui}/json/") as answer:
+        return sum(app["cores"] > 0 for app in json.load(answer)["activeapps"])
+
+
+def kill_a_worker(settings, runtime) -> None:
+    if runtime is containers:
+        worker = next(c for c in containers.containers(settings) if c.service == "spark-worker")
+        containers.docker(["kill", worker.id])
+    else:
+        os.kill(processes.supervised_processes(settings)["spark-worker"]["pid"], signal.SIGKILL)
+
+
+def step_of(job_flow: str) -> dict:
+    return client("emr").list_steps(ClusterId=job_flow)["Steps"][0]
+
+
+def output_of(job_flow: str) -> str:
+    key = f"emr/{job_flow}/steps/{step_of(job_flow)['Id']}/stdout.gz"
+    wait_until(lambda: client("s3").list_objects_v2(Bucket=variable("logs_bucket"), Prefix=key)["KeyCount"])
+    body = client("s3").get_object(Bucket=variable("logs_bucket"), Key=key)["Body"].read()
+    return gzip.decompress(body).decode().strip()
+
+
+def wait_until(is_so, timeout: float = 120) -> None:
+    deadline = time.monotonic() + timeout
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
