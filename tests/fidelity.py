@@ -63,7 +63,38 @@ def page() -> str:
         "",
         " · ".join(f"{counts[state]} {state}" for state in ("tested", "our guess", "not done")) + ".",
     ]
-    return "\n".join(head + lines) + "\n"
+    return "\n".join(head + lines + types()) + "\n"
+
+
+def types() -> list[str]:
+    """The CloudFormation types of the plug-in, and what of each is kept and described back while nothing acts on it."""
+    lines = ["", "## CloudFormation types", ""]
+    lines += ["What is *recorded* is checked against the type's registry schema, kept and described back through the"]
+    lines += [
+        "service's own API; nothing here acts on it. A property that is in neither column fails the stack. All other"
+    ]
+    lines += [
+        "types are LocalStack's own, which keeps what it knows: it leaves out the egress rules that stand inside a"
+    ]
+    lines += ["security group, for one."]
+    lines += ["", "| Type | Acted on | Recorded only |", "| --- | --- | --- |"]
+    found = {}
+    for file in ROOT.glob("localstack/groundwork_aws/*/resources.py"):
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.ClassDef) and "TYPE" in (own := attributes(node)):
+                found[own["TYPE"]] = [", ".join(sorted(own.get(name, []))) or "–" for name in ("HONOURED", "RECORDED")]
+    return lines + [f"| `{name}` | {acted} | {recorded} |" for name, (acted, recorded) in sorted(found.items())]
+
+
+def attributes(node: ast.ClassDef) -> dict:
+    """The class's attributes that are a text or a frozenset of texts, as they are written."""
+    found = {}
+    for line in node.body:
+        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+            value = line.value.args[0] if isinstance(line.value, ast.Call) and line.value.args else line.value
+            if isinstance(value, (ast.Constant, ast.Set)):
+                found[line.targets[0].id] = ast.literal_eval(value)
+    return found
 
 
 def state_of(rule: str, facts: dict, tested: dict) -> str:

@@ -114,3 +114,14 @@ def test_mwaa_has_the_options_that_the_local_airflow_has():
     wanted = configuration_options("production", "the.warehouse")
     assert json.loads(given.pop("secrets.backend_kwargs")) == json.loads(wanted.pop("secrets.backend_kwargs"))
     assert {**given, "groundwork.warehouse_host": "the.warehouse"} == wanted
+
+
+def test_a_check_that_is_skipped_says_why():
+    skipped = [
+        skip
+        for file in TEMPLATES
+        for resource in template(file.stem)["Resources"].values()
+        for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", [])
+    ]
+    assert skipped
+    assert all(re.fullmatch(r"CKV2?_AWS_\d+", skip["id"]) and len(skip["comment"]) > 20 for skip in skipped)
