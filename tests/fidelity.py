@@ -70,13 +70,9 @@ def types() -> list[str]:
     """The CloudFormation types of the plug-in, and what of each is kept and described back while nothing acts on it."""
     lines = ["", "## CloudFormation types", ""]
     lines += ["What is *recorded* is checked against the type's registry schema, kept and described back through the"]
-    lines += [
-        "service's own API; nothing here acts on it. A property that is in neither column fails the stack. All other"
-    ]
-    lines += [
-        "types are LocalStack's own, which keeps what it knows: it leaves out the egress rules that stand inside a"
-    ]
-    lines += ["security group, for one."]
+    lines += ["service's own API; nothing here acts on it. A property that is in neither column fails the stack."]
+    lines += ["All other types are LocalStack's own, which keeps what it knows: of a security group, for one, it"]
+    lines += ["leaves out the egress rules that stand inside it."]
     lines += ["", "| Type | Acted on | Recorded only |", "| --- | --- | --- |"]
     found = {}
     for file in ROOT.glob("localstack/groundwork_aws/*/resources.py"):
