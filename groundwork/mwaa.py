@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/mwaa/latest/userguide/using-startup-script.html
 Standard library only, like ``groundwork.airflow_services``.
 """
 
+import hashlib
 import json
 import os
 import subprocess
@@ -18,8 +19,8 @@ from pathlib import Path
 from groundwork.airflow_services import SECRETS_BACKEND, program
 from groundwork.install import ROOT, uv
 
-# Keys below the prefix that MWAA's bucket gives to Airflow.
-REQUIREMENTS, STARTUP_SCRIPT, DAGS = "requirements.txt", "startup.sh", "dags"
+# Where MWAA's files lie in the artifacts bucket.
+PREFIX = "mwaa"
 # Airflow's home on MWAA, where the DAGs are and where the start-up script puts dbt.
 HOME = "/usr/local/airflow"
 # In MWAA's image already, with all that they depend on.
@@ -64,8 +65,25 @@ def main(folder: Path) -> None:
 
 
 def objects() -> dict[str, bytes]:
-    """Everything that MWAA reads, by its key."""
-    return {REQUIREMENTS: requirements().encode(), STARTUP_SCRIPT: startup_script().encode(), **dags()}
+    """Everything that MWAA reads, by its key in the artifacts bucket."""
+    return {key: content.encode() for key, content in files().values()} | dags()
+
+
+def parameters() -> dict[str, str]:
+    """The environment's parameters that say which two files the orchestration stack names."""
+    return {name: key for name, (key, _) in files().items()}
+
+
+def files() -> dict[str, tuple[str, str]]:
+    """Key and content of the two files. New content has a new key: MWAA looks at neither again while the key stays."""
+    contents = {
+        "mwaa_requirements": ("requirements-{}.txt", requirements()),
+        "mwaa_startup_script": ("startup-{}.sh", startup_script()),
+    }
+    return {
+        name: (f"{PREFIX}/{key.format(hashlib.sha256(content.encode()).hexdigest()[:12])}", content)
+        for name, (key, content) in contents.items()
+    }
 
 
 def requirements() -> str:
@@ -96,8 +114,10 @@ def dags() -> dict[str, bytes]:
     found = {file.relative_to(airflow / "dags"): file for file in (airflow / "dags").rglob("*.*")}
     found |= {Path(file.name): file for file in (airflow / "plugins").glob("*.*")}
     found |= {"dbt" / file.relative_to(dbt): file for file in project}
-    content = {f"{DAGS}/{name}": file.read_bytes() for name, file in sorted(found.items()) if file.suffix != ".pyc"}
-    return {**content, f"{DAGS}/dbt/manifest.json": manifest()}
+    content = {
+        f"{PREFIX}/dags/{name}": file.read_bytes() for name, file in sorted(found.items()) if file.suffix != ".pyc"
+    }
+    return {**content, f"{PREFIX}/dags/dbt/manifest.json": manifest()}
 
 
 def manifest() -> bytes:

@@ -37,10 +37,12 @@ def pins(requirements: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """MWAA's home folder, with what it fetched from its bucket."""
-    folder = tmp_path_factory.mktemp("mwaa")
-    mwaa.main(folder)
-    return folder
+    """MWAA's home folder, with what it fetched from its bucket; the two files have plain names in it."""
+    bucket = tmp_path_factory.mktemp("bucket")
+    mwaa.main(bucket)
+    for parameter, name in (("mwaa_requirements", "requirements.txt"), ("mwaa_startup_script", "startup.sh")):
+        (bucket / mwaa.parameters()[parameter]).rename(bucket / "mwaa" / name)
+    return bucket / "mwaa"
 
 
 def start(home, component: str) -> dict[str, str]:
