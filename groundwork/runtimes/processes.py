@@ -35,7 +35,7 @@ def up(settings: Settings, say: Say) -> None:
     services = [service for stage in stages for service in stage.services]
     write_configuration(settings, services)
     if is_running(settings):
-        rpc(settings).supervisor.reloadConfig()
+        take_over_configuration(settings)
     else:
         start_supervisor(settings)
     for stage in stages:
@@ -47,6 +47,15 @@ def up(settings: Settings, say: Say) -> None:
         for service in stage.services:
             wait_until_up(settings, service, say)
         stage.afterwards()
+
+
+def take_over_configuration(settings: Settings) -> None:
+    """Let supervisord read its new configuration, and end what is no longer in it, as workers that are too many."""
+    supervisor = rpc(settings).supervisor
+    ((_, _, removed),) = supervisor.reloadConfig()
+    for name in removed:
+        supervisor.stopProcessGroup(name)
+        supervisor.removeProcessGroup(name)
 
 
 def down(settings: Settings) -> bool:

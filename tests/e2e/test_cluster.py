@@ -1,4 +1,4 @@
-"""The Spark cluster under EMR loses a worker while a step runs."""
+"""The Spark cluster under EMR: it loses a worker while a step runs, and takes in another."""
 
 import gzip
 import json
@@ -68,9 +68,22 @@ def test_a_worker_killed_in_the_middle_of_a_step_costs_a_retry_of_its_tasks(
     assert 1 <= max(attempts) <= 3, "some tasks ran again, none was given up"
 
 
-def executors(settings) -> int:
+def test_the_cluster_has_as_many_workers_as_are_asked_for(demo, settings):
+    before = master(settings)["aliveworkers"]
+    more = subprocess.run(command("up"), env={**os.environ, "WORKERS": str(before + 1)}, capture_output=True, text=True)
+    assert more.returncode == 0, more.stderr
+    wait_until(lambda: master(settings)["aliveworkers"] == before + 1)
+    assert subprocess.run(command("up")).returncode == 0
+    wait_until(lambda: master(settings)["aliveworkers"] == before)
+
+
+def master(settings) -> dict:
     with urllib.request.urlopen(f"http://127.0.0.1:{settings.ports.spark_master_ui}/json/") as answer:
-        return sum(app["cores"] > 0 for app in json.load(answer)["activeapps"])
+        return json.load(answer)
+
+
+def executors(settings) -> int:
+    return sum(app["cores"] > 0 for app in master(settings)["activeapps"])
 
 
 def kill_a_worker(settings, runtime) -> None:

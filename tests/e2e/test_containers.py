@@ -124,3 +124,17 @@ def test_down_interrupted_half_way_is_finished_by_the_next_try(project):
     assert groundwork(environment, "down").returncode == 0
     assert ids(environment) == set()
     assert "nothing was running" in groundwork(environment, "down").stderr
+
+
+def test_down_keeps_the_data_and_reset_removes_it(project):
+    environment = project(COMPOSE / "slow_down" / "docker-compose.yml")
+
+    def up_with(what: str) -> str:
+        assert groundwork(environment, "up").returncode == 0
+        return compose(environment, "exec", "-T", "one", "sh", "-c", what).strip()
+
+    up_with("echo kept > /data/file")
+    assert groundwork(environment, "down").returncode == 0
+    assert up_with("cat /data/file") == "kept"
+    assert groundwork(environment, "reset").returncode == 0
+    assert up_with("ls /data") == ""
