@@ -53,6 +53,7 @@ env: cli ## Write the generated credentials to .env, for a plain `docker compose
 	@$(GROUNDWORK) env
 
 test: install ## Run all tests that need no platform running (10 minutes on two cores)
+	@$(PYTHON) groundwork/install.py security
 	@tests/run
 
 e2e-test: cli ## Bring the platform up, run the pipeline and assert what came out
@@ -64,6 +65,9 @@ bench: install ## Measure speed and memory against named peers
 lint: install ## Check the style of the code and the templates
 	@$(STATE)/venvs/cli/bin/ruff check . && $(STATE)/venvs/cli/bin/ruff format --check .
 	@$(STATE)/venvs/cli/bin/cfn-lint cloudformation/templates/*.yaml
+	@$(PYTHON) groundwork/install.py security
+	@$(STATE)/venvs/security/bin/checkov --directory cloudformation/templates --framework cloudformation --compact --quiet --skip-download
+	@$(STATE)/venvs/security/bin/python cloudformation/security/guard.py cloudformation/templates/*.yaml
 
 format: install ## Format the code
 	@$(STATE)/venvs/cli/bin/ruff check --fix-only -q . && $(STATE)/venvs/cli/bin/ruff format -q .

@@ -32,8 +32,10 @@ ENVIRONMENTS = {
     "dbt": ("dbt", "3.12"),
     "airflow": ("airflow", "3.12"),
     "java": ("groundwork/java", "3.13"),
+    "security": ("cloudformation/security", "3.13"),
 }
-PARTS = [*ENVIRONMENTS, "jars", "postgres"]
+# What the platform runs on; the templates' checks are installed where they are asked for.
+PARTS = [*(name for name in ENVIRONMENTS if name != "security"), "jars", "postgres"]
 # The platforms whose PostgreSQL is on Maven Central; PyPI has a Java for the same ones.
 POSTGRES_PLATFORMS = {
     ("Linux", "x86_64"): "linux-amd64",
@@ -62,7 +64,7 @@ class InstallError(Exception):
 
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, "security", []], default=[])
     try:
         install_all(parser.parse_args(arguments).parts or PARTS)
     except InstallError as error:

@@ -56,8 +56,14 @@ def localstack(
     controller_token: str,
     host: str = "127.0.0.1",
     listen: str = "127.0.0.1",
+    source_dsn: str | None = None,
+    airflow_url: str | None = None,
 ) -> Service:
-    """LocalStack with the plug-in; ``host`` is the name under which others find it."""
+    """LocalStack with the plug-in; ``host`` is the name under which others find it.
+
+    ``source_dsn`` and ``airflow_url`` lead to what stands for RDS and for MWAA, where they run.
+    """
+    running = {"GROUNDWORK_SOURCE_DSN": source_dsn, "GROUNDWORK_AIRFLOW_URL": airflow_url}
     return Service(
         name="localstack",
         command=[str(venv("localstack") / "bin" / "python"), "-m", "groundwork_aws"],
@@ -71,6 +77,7 @@ def localstack(
             "GROUNDWORK_WAREHOUSE_DSN": warehouse_dsn,
             "GROUNDWORK_INSTANCE_CONTROLLER_URL": controller_url,
             "GROUNDWORK_INSTANCE_CONTROLLER_TOKEN": controller_token,
+            **{name: value for name, value in running.items() if value},
         },
         health=f"http://{host}:{port}/_localstack/health",
     )
@@ -84,6 +91,8 @@ def aws_environment(localstack_port: int, host: str = "127.0.0.1") -> dict[str, 
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,
+        # MWAA's requests would go to api.<host>, a name that a local address does not have.
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
     }
 
 

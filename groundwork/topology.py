@@ -40,6 +40,8 @@ def localstack(settings: Settings) -> Service:
         settings.credentials.instance_controller_token,
         settings.hosts.localstack,
         settings.listen,
+        settings.source_dsn,
+        f"http://{settings.hosts.airflow}:{settings.ports.airflow}",
     )
 
 

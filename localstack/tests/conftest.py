@@ -1,7 +1,6 @@
 """Every test talks to the plug-in through boto3, as a user does: one LocalStack for the whole session."""
 
 import uuid
-from dataclasses import replace
 
 import boto3
 import pytest
@@ -52,13 +51,9 @@ def airflow_port():
 @pytest.fixture(scope="session")
 def endpoint_url(state, source_server, warehouse_server, controller_port, controller_token, airflow_port):
     service = services.localstack(
-        services.free_port(), state, warehouse_server.dsn(), f"http://127.0.0.1:{controller_port}", controller_token
-    )
-    others = {
-        "GROUNDWORK_SOURCE_DSN": source_server.dsn(),
-        "GROUNDWORK_AIRFLOW_URL": f"http://127.0.0.1:{airflow_port}",
-    }
-    service = replace(service, environment={**service.environment, **others})
+        services.free_port(), state, warehouse_server.dsn(), f"http://127.0.0.1:{controller_port}", controller_token,
+        source_dsn=source_server.dsn(), airflow_url=f"http://127.0.0.1:{airflow_port}",
+    )  # fmt: skip
     with services.running(service, state / "localstack.log"):
         yield f"http://127.0.0.1:{service.port}"
 

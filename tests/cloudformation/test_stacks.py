@@ -45,9 +45,10 @@ def endpoint(state, source, postgres_server):
         "airflow", [str(venv("airflow") / "bin" / "python"), str(AIRFLOW), str(port)], port,
         {"AIRFLOW_HOME": str(state / "airflow")}, health=f"http://127.0.0.1:{port}/api/v2/version",
     )  # fmt: skip
-    others = {"GROUNDWORK_SOURCE_DSN": source.dsn(), "GROUNDWORK_AIRFLOW_URL": f"http://127.0.0.1:{port}"}
-    localstack = services.localstack(services.free_port(), state, postgres_server.dsn(), "http://127.0.0.1:1", "none")
-    localstack = replace(localstack, environment={**localstack.environment, **others})
+    localstack = services.localstack(
+        services.free_port(), state, postgres_server.dsn(), "http://127.0.0.1:1", "none",
+        source_dsn=source.dsn(), airflow_url=f"http://127.0.0.1:{port}",
+    )  # fmt: skip
     with services.running(airflow, state / "airflow.log"), services.running(localstack, state / "localstack.log"):
         yield localstack.port
 
@@ -59,7 +60,6 @@ def production(state, endpoint):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in services.aws_environment(endpoint).items():
             patch.setenv(name, value)
-        patch.setenv("AWS_DISABLE_HOST_PREFIX_INJECTION", "true")
         patch.setattr("sceptre.plan.actions.time", SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / 20)))
         aws.client.cache_clear()
         yield replace(read_settings(), state=state, environment="production", parameters=parameters)
