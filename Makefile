@@ -5,7 +5,7 @@ PYTHON ?= python3
 export RUNTIME WORKERS OLIST_CSV_DIR SCALE SEED ENGINE SQL
 
 .DEFAULT_GOAL := help
-.PHONY: help install cli doctor demo local-up local-down local-reset status run reconcile query logs env images test e2e-test bench lint format fidelity
+.PHONY: help install cli doctor demo local-up local-down local-reset status run reconcile iam-report query logs env images test e2e-test bench lint format fidelity
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ run: ## Run the pipeline once, with progress
 
 reconcile: ## Compare source, bronze, silver and warehouse, column by column
 	@$(GROUNDWORK) reconcile
+
+iam-report: ## Show which calls of the platform AWS would deny, and which permissions no call needed
+	@$(GROUNDWORK) iam-report
 
 query: ## Ask an engine: make query ENGINE=athena|warehouse SQL="SELECT …"
 	@$(GROUNDWORK) query "$$ENGINE" "$$SQL"

@@ -11,7 +11,7 @@ from groundwork.settings import settings
 
 def use_local_endpoint() -> None:
     """Point every AWS client of this process at the platform on this machine."""
-    os.environ.update(aws_environment(settings().ports.localstack, settings().hosts.localstack))
+    os.environ.update(aws_environment(settings().ports.localstack, settings().hosts.localstack, "operator"))
 
 
 @cache

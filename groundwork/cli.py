@@ -202,6 +202,22 @@ def reconcile(as_json: Json = False) -> None:
 
 
 @command
+def iam_report(as_json: Json = False) -> None:
+    """Hold the platform's calls against the roles' policies: what AWS would deny, what no call needed."""
+    from groundwork.aws import use_local_endpoint
+    from groundwork.iam import parity, report
+
+    use_local_endpoint()
+    found = parity.parity_of_platform(settings())
+    if as_json:
+        print_json(report.as_json(found))
+    else:
+        report.show(found)
+    if found.denied or found.unknown:
+        raise typer.Exit(1)
+
+
+@command
 def logs(
     service: Annotated[str, typer.Argument(help="A service, as `groundwork status` names it.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as the log grows.")] = False,

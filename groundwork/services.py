@@ -83,11 +83,14 @@ def localstack(
     )
 
 
-def aws_environment(localstack_port: int, host: str = "127.0.0.1") -> dict[str, str]:
-    """What makes any AWS client talk to the local endpoint; on AWS none of it is set."""
+def aws_environment(localstack_port: int, host: str = "127.0.0.1", caller: str = "test") -> dict[str, str]:
+    """What makes any AWS client talk to the local endpoint; on AWS none of it is set.
+
+    ``caller`` becomes the access key's id, by which the record of calls tells one part of the platform from another.
+    """
     return {
         "AWS_ENDPOINT_URL": f"http://{host}:{localstack_port}",
-        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_ACCESS_KEY_ID": caller,
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,

@@ -49,7 +49,7 @@ def spark_cluster(settings: Settings) -> SparkCluster:
     address, name = own_address(settings.listen)
     return SparkCluster(
         state=settings.state / "spark",
-        aws=aws_environment(settings),
+        aws=aws_environment(settings, "emr"),
         token=settings.credentials.instance_controller_token,
         master_port=settings.ports.spark_master,
         web_port=settings.ports.spark_master_ui,
@@ -79,7 +79,7 @@ def airflow(settings: Settings) -> Airflow:
         jwt_secret=credentials.airflow_jwt_secret,
         secret_key=credentials.airflow_secret_key,
         environment_name=settings.environment,
-        aws=aws_environment(settings),
+        aws=aws_environment(settings, "airflow"),
         dbt={
             "DBT_HOST": settings.hosts.warehouse,
             "DBT_PORT": str(settings.ports.warehouse),
@@ -92,8 +92,9 @@ def airflow(settings: Settings) -> Airflow:
     )
 
 
-def aws_environment(settings: Settings) -> dict[str, str]:
-    return services.aws_environment(settings.ports.localstack, settings.hosts.localstack)
+def aws_environment(settings: Settings, caller: str) -> dict[str, str]:
+    """``caller`` is one of ``groundwork/iam/principals.yaml``."""
+    return services.aws_environment(settings.ports.localstack, settings.hosts.localstack, caller)
 
 
 def own_address(listen: str) -> tuple[str, str]:
