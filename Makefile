@@ -5,7 +5,7 @@ PYTHON ?= python3
 export RUNTIME WORKERS OLIST_CSV_DIR SCALE SEED ENGINE SQL
 
 .DEFAULT_GOAL := help
-.PHONY: help install cli doctor demo local-up local-down local-reset status run reconcile iam-report query logs env images test e2e-test bench lint format fidelity
+.PHONY: help install cli doctor demo local-up local-down local-reset status run reconcile iam-report query logs env images test e2e-test bench mwaa lint format fidelity
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,10 @@ e2e-test: cli ## Bring the platform up, run the pipeline and assert what came ou
 
 bench: install ## Measure speed and memory against named peers
 	@tests/benchmarks/run
+
+mwaa: cli ## Write what MWAA is given below .groundwork/build: requirements, start-up script, DAGs
+	@$(PYTHON) groundwork/install.py dbt
+	@$(STATE)/venvs/cli/bin/python -m groundwork.mwaa $(STATE)/build
 
 lint: install ## Check the style of the code and the templates
 	@$(STATE)/venvs/cli/bin/ruff check . && $(STATE)/venvs/cli/bin/ruff format --check .

@@ -130,9 +130,8 @@ class Airflow:
         }
 
     def core_options(self) -> dict[str, str]:
-        lookup = {"variables_prefix": f"/groundwork/{self.environment_name}/variables", "connections_prefix": None,
-                  "config_prefix": None}  # fmt: skip
         return {
+            **shared_options(self.environment_name),
             "core.dags_folder": str(ROOT / "airflow" / "dags"),
             "core.plugins_folder": str(ROOT / "airflow" / "plugins"),
             "core.load_examples": "False",
@@ -141,8 +140,6 @@ class Airflow:
             "core.fernet_key": self.fernet_key,
             "database.sql_alchemy_conn": self.database.replace("postgresql://", "postgresql+psycopg2://"),
             "database.load_default_connections": "False",
-            "secrets.backend": SECRETS_BACKEND,
-            "secrets.backend_kwargs": json.dumps(lookup),
             "logging.base_log_folder": str(self.state / "logs"),
         }
 
@@ -172,7 +169,6 @@ class Airflow:
             "scheduler.job_heartbeat_sec": "5",
             "usage_data_collection.enabled": "False",
             "cosmos.cache_dir": str(self.state / "cosmos"),
-            "cosmos.enable_telemetry": "False",
         }
 
     def pipeline_options(self) -> dict[str, str]:
@@ -186,6 +182,17 @@ class Airflow:
             "groundwork.dbt_manifest": str(self.manifest),
             "groundwork.dbt_target": "local",
         }
+
+
+def shared_options(environment: str) -> dict[str, str]:
+    """What an Airflow of the platform is told wherever it runs."""
+    lookup = {"variables_prefix": f"/groundwork/{environment}/variables", "connections_prefix": None,
+              "config_prefix": None}  # fmt: skip
+    return {
+        "secrets.backend": SECRETS_BACKEND,
+        "secrets.backend_kwargs": json.dumps(lookup),
+        "cosmos.enable_telemetry": "False",
+    }
 
 
 def program(name: str) -> str:

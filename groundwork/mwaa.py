@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from groundwork.airflow_services import SECRETS_BACKEND, program
+from groundwork.airflow_services import program, shared_options
 from groundwork.install import ROOT, uv
 
 # Where MWAA's files lie in the artifacts bucket.
@@ -141,12 +141,8 @@ def configuration_options(environment: str, warehouse_host: str) -> dict[str, st
     ``warehouse_host`` is the address of the workgroup's endpoint. What is not here is MWAA's to set, or has the default
     that the DAG gives it.
     """
-    lookup = {"variables_prefix": f"/groundwork/{environment}/variables", "connections_prefix": None,
-              "config_prefix": None}  # fmt: skip
     return {
-        "secrets.backend": SECRETS_BACKEND,
-        "secrets.backend_kwargs": json.dumps(lookup),
-        "cosmos.enable_telemetry": "False",
+        **shared_options(environment),
         "groundwork.dbt_executable": f"{HOME}/dbt_venv/bin/dbt",
         "groundwork.dbt_project": f"{HOME}/dags/dbt",
         "groundwork.dbt_manifest": f"{HOME}/dags/dbt/manifest.json",

@@ -5,6 +5,7 @@ Standard library only, like ``groundwork.services``. ``SparkCluster.configure`` 
 https://spark.apache.org/docs/4.1.1/spark-standalone.html
 """
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -179,6 +180,8 @@ class SparkCluster:
     def _environment(self) -> dict[str, str]:
         python = str(venv("spark") / "bin" / "python")
         return {
+            # A step may ask for a Python by its version (PYSPARK_PYTHON=python3.13), on every node.
+            "PATH": os.pathsep.join([str(Path(python).parent), os.environ["PATH"]]),
             "SPARK_HOME": str(spark_home()),
             "SPARK_CONF_DIR": str(self.state / "conf"),
             "SPARK_LOCAL_DIRS": str(self.state / "local"),
