@@ -9,8 +9,6 @@ import hashlib
 import json
 import os
 import subprocess
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,20 +17,6 @@ from groundwork.services import Service
 
 ADMIN = "admin"
 SECRETS_BACKEND = "airflow.providers.amazon.aws.secrets.systems_manager.SystemsManagerParameterStoreBackend"
-
-
-@dataclass(frozen=True)
-class Component(Service):
-    """A part without a page of its own: it is up when the API server has heard its heartbeat."""
-
-    component: str = ""
-
-    def is_up(self) -> bool:
-        try:
-            with urllib.request.urlopen(self.health, timeout=5) as response:
-                return json.load(response)[self.component]["status"] == "healthy"
-        except (urllib.error.URLError, OSError):
-            return False
 
 
 @dataclass(frozen=True)
@@ -99,7 +83,7 @@ class Airflow:
         return [
             Service("airflow-api-server", [airflow, "api-server"], self.port, environment, self.state, health),
             *(
-                Component(
+                Service(
                     f"airflow-{command[0]}", [airflow, *command], 0, environment, self.state, health,
                     component=command[0].replace("-", "_"),
                 )

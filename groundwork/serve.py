@@ -1,32 +1,33 @@
-"""Become one service of the platform: what a container runs, and how Docker sees that it is up.
+"""Become one service of the platform: what a container runs.
 
 ``python -m groundwork.serve spark-master`` turns into that service, with the command and the environment that
-``groundwork.topology`` gives it; ``--healthy`` exits 0 when it is up, else 1.
+``groundwork.topology`` gives it, and leaves for Docker's health check what ``groundwork.health`` asks.
 """
 
 import argparse
+import json
 import os
 import sys
+from pathlib import Path
 
 from groundwork import topology
 from groundwork.services import Service
 from groundwork.settings import Settings, settings
 
+HEALTH = Path("/tmp/health.json")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="serve", description=__doc__.splitlines()[0])
     parser.add_argument("name", help="a service of the platform, or airflow-migrate, which ends when Airflow is ready")
-    parser.add_argument("--healthy", action="store_true", help="exit 0 when it is up")
-    options = parser.parse_args()
-    if options.name == "airflow-migrate":
+    name = parser.parse_args().name
+    if name == "airflow-migrate":
         topology.airflow(settings()).migrate()
         return
-    services = {service.name: service for service in services_beside(options.name, settings())}
-    if options.name not in services:
-        sys.exit(f"serve: there is no service {options.name}")
-    if options.healthy:
-        sys.exit(not services[options.name].is_up())
-    become(services[options.name])
+    services = {service.name: service for service in services_beside(name, settings())}
+    if name not in services:
+        sys.exit(f"serve: there is no service {name}")
+    become(services[name])
 
 
 def services_beside(name: str, settings: Settings) -> list[Service]:
@@ -41,6 +42,7 @@ def services_beside(name: str, settings: Settings) -> list[Service]:
 
 
 def become(service: Service) -> None:
+    HEALTH.write_text(json.dumps({"url": service.health, "component": service.component}))
     service.directory.mkdir(parents=True, exist_ok=True)
     os.chdir(service.directory)
     os.execve(service.command[0], service.command, {**os.environ, **service.environment})

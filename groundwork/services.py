@@ -8,13 +8,12 @@ import signal
 import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from groundwork.health import answers
 from groundwork.install import ROOT, venv
 from groundwork.postgres.server import Server
 
@@ -23,7 +22,10 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class Service:
-    """A process: ``health`` is a URL that answers 200 when it is up, or None where an open ``port`` says so."""
+    """A process: ``health`` is a URL that answers 200 when it is up, or None where an open ``port`` says so.
+
+    ``component`` is the part of Airflow without a page of its own, of which Airflow's health speaks.
+    """
 
     name: str
     command: list[str]
@@ -31,6 +33,7 @@ class Service:
     environment: dict[str, str] = field(default_factory=dict)
     directory: Path = ROOT
     health: str | None = None
+    component: str = ""
     stop_signal: int = signal.SIGTERM
     # PostgreSQL's: it says "ready" when connections are taken, after the port is open.
     pid_file: Path | None = None
@@ -38,7 +41,7 @@ class Service:
     def is_up(self) -> bool:
         if self.pid_file and not says_ready(self.pid_file):
             return False
-        return answers(self.health) if self.health else port_is_open(self.port)
+        return answers(self.health, self.component) if self.health else port_is_open(self.port)
 
 
 def postgres(name: str, server: Server) -> Service:
@@ -161,11 +164,3 @@ def port_is_open(port: int) -> bool:
 
 def says_ready(pid_file: Path) -> bool:
     return pid_file.is_file() and "ready" in pid_file.read_text()
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as response:
-            return response.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
