@@ -29,15 +29,9 @@ def deploy_stacks(settings: Settings, say: Callable[[str], None]) -> None:
         say("stacks are as the templates say")
         return
     remove_failed(settings, say)
-    logging.getLogger("sceptre").setLevel(logging.CRITICAL)
-    context = SceptreContext(
-        project_path=str(project_of(settings)),
-        command_path="",
-        user_variables=settings.parameters,
-    )
     started = time.monotonic()
     try:
-        SceptrePlan(context).launch()
+        plan_of(settings).launch()
     except (ClientError, SceptreException) as error:
         # One that waits for another's output fails after that one: its own reason comes first.
         raise UserError("\n".join([*failures(settings), f"the stacks could not be deployed: {error}"])) from error
@@ -50,6 +44,15 @@ def deploy_stacks(settings: Settings, say: Callable[[str], None]) -> None:
 def stacks_of(settings: Settings) -> list[str]:
     """The environment's stacks."""
     return settings.parameters["stacks"]
+
+
+def plan_of(settings: Settings) -> SceptrePlan:
+    """The environment's stacks for Sceptre, which knows which of them waits for which."""
+    logging.getLogger("sceptre").setLevel(logging.CRITICAL)
+    context = SceptreContext(
+        project_path=str(project_of(settings)), command_path="", user_variables=settings.parameters
+    )
+    return SceptrePlan(context)
 
 
 def project_of(settings: Settings) -> Path:

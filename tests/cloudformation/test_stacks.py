@@ -81,8 +81,7 @@ def test_productions_stacks_are_deployed_changed_and_deleted(production):
     budget = aws.client("budgets").describe_budget(AccountId="000000000000", BudgetName="groundwork-production")
     assert budget["Budget"]["BudgetLimit"]["Amount"] == "300"
 
-    kept = delete_stacks(production)
-    assert {kind for kind, _ in kept} == KEPT
+    assert delete_stacks(production) == KEPT
     assert [kind for kind, found in what_is_there().items() if found] == []
 
 
@@ -107,19 +106,17 @@ def outputs_are_the_running_parts(production) -> None:
     assert json.loads(limits["Parameter"]["Value"])["MaximumOnDemandCapacityUnits"] == 2
 
 
-def delete_stacks(production) -> list[tuple[str, str]]:
-    """Delete the stacks in reverse and give back what they left behind on purpose."""
+def delete_stacks(production) -> set[str]:
+    """Delete the stacks and give back the types of what they left behind on purpose."""
     client = aws.client("cloudformation")
+    names = [deploy.name_of(production, part) for part in deploy.stacks_of(production)]
+    resources = [r for n in names for r in client.describe_stack_resources(StackName=n)["StackResources"]]
     aws.client("rds").modify_db_instance(DBInstanceIdentifier="groundwork-production", DeletionProtection=False)
-    kept = []
-    for part in reversed(deploy.stacks_of(production)):
-        name = deploy.name_of(production, part)
-        for resource in client.describe_stack_resources(StackName=name)["StackResources"]:
-            if resource["ResourceType"] in KEPT:
-                kept.append((resource["ResourceType"], resource["PhysicalResourceId"]))
-        client.delete_stack(StackName=name)
-        client.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-    return kept
+    deploy.plan_of(production).delete()
+    assert [name for name in names if deploy.describe(name)] == []
+    buckets = {bucket["Name"] for bucket in aws.client("s3").list_buckets()["Buckets"]}
+    keys = {key["KeyId"] for key in aws.client("kms").list_keys()["Keys"]}
+    return {r["ResourceType"] for r in resources if r["PhysicalResourceId"] in buckets | keys}
 
 
 def what_is_there() -> dict[str, list]:
