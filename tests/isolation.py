@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import uuid
 from dataclasses import fields
 from pathlib import Path
 
@@ -15,7 +16,8 @@ def isolated_environment(folder: Path, runtime: str = "processes") -> dict[str, 
     ports = {f"GROUNDWORK_PORT_{field.name.upper()}": str(free_port()) for field in fields(Ports)}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     folders = {"GROUNDWORK_STATE_DIR": str(folder), "GROUNDWORK_INSTALL_DIR": str(INSTALLED)}
-    return {**kept, **ports, **folders, "RUNTIME": runtime}
+    project = {"COMPOSE_PROJECT_NAME": f"groundwork-test-{uuid.uuid4().hex[:8]}"}
+    return {**kept, **ports, **folders, **project, "RUNTIME": runtime}
 
 
 def command(*arguments: str) -> list[str]:
