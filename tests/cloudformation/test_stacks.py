@@ -13,6 +13,9 @@ import pytest
 import yaml
 
 from groundwork import aws, deploy, services
+from groundwork.iam import report
+from groundwork.iam.account import deployed_roles, resource_policy
+from groundwork.iam.parity import examine, recorded_calls
 from groundwork.install import ROOT, venv
 from groundwork.postgres.server import Server, read_configuration
 from groundwork.runtimes.stages import make_certificate
@@ -69,17 +72,22 @@ def production(state, endpoint):
 def test_productions_stacks_are_deployed_changed_and_deleted(production):
     put_files_of_airflow(production)
     deploy.deploy_stacks(production, print)
+    made = recorded_calls()
     assert states(production) == {"CREATE_COMPLETE"}
     outputs_are_the_running_parts(production)
     assert [kind for kind, found in what_is_there().items() if not found] == []
 
     bigger = {**production.parameters, "mwaa_max_workers": 5, "source_backup_days": 14, "monthly_budget_usd": 300}
+    before = len(recorded_calls())
     deploy.deploy_stacks(replace(production, parameters=bigger), print)
+    made += recorded_calls()[before:]
     assert aws.client("mwaa").get_environment(Name="groundwork-production")["Environment"]["MaxWorkers"] == 5
     [instance] = aws.client("rds").describe_db_instances()["DBInstances"]
     assert instance["BackupRetentionPeriod"] == 14
     budget = aws.client("budgets").describe_budget(AccountId="000000000000", BudgetName="groundwork-production")
     assert budget["Budget"]["BudgetLimit"]["Amount"] == "300"
+
+    the_deploy_role_may_do_it(made)
 
     assert delete_stacks(production) == KEPT
     assert [kind for kind, found in what_is_there().items() if found] == []
@@ -104,6 +112,16 @@ def outputs_are_the_running_parts(production) -> None:
     assert (login["host"], login["port"]) == (instance["Endpoint"]["Address"], instance["Endpoint"]["Port"])
     limits = aws.client("ssm").get_parameter(Name="/groundwork/production/variables/emr_compute_limits")
     assert json.loads(limits["Parameter"]["Value"])["MaximumOnDemandCapacityUnits"] == 2
+
+
+def the_deploy_role_may_do_it(calls: list[dict]) -> None:
+    """What deployment called, held against the policies of the role in which a workflow deploys."""
+    parity = examine(
+        calls, deployed_roles("groundwork-production-"), {"test": "ci.DeployRole"}, resource_policy, []
+    )  # fmt: skip
+    assert parity.roles["ci.DeployRole"] > len(calls) / 2
+    assert not parity.denied, "\n" + report.denials(parity.denied)
+    assert parity.unknown == []
 
 
 def delete_stacks(production) -> set[str]:
