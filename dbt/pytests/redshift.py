@@ -16,8 +16,8 @@ from groundwork import services
 from groundwork.postgres.server import Server
 
 NAME, DATABASE = "groundwork", "analytics"
-# No name server knows it: what connects fails.
-HOST = f"{NAME}.000000000000.{services.REGION}.redshift-serverless.invalid"
+# As a workgroup's address is made; no name server knows this one, so what connects fails.
+HOST = f"{NAME}.000000000000.{services.REGION}.redshift-serverless.amazonaws.com"
 BATCH = 40  # statements that the Data API takes at once
 
 

@@ -1,14 +1,17 @@
 """The project on Redshift: dbt-redshift's SQL passes Redshift's grammar and makes the rows that PostgreSQL makes."""
 
 import json
+import os
+import subprocess
 from collections import Counter
 
+import boto3
 import psycopg2
 import pytest
 from redshift import DATABASE, HOST, compiled, running_redshift
 
 from groundwork import services
-from groundwork.install import ROOT
+from groundwork.install import ROOT, venv
 
 CREATE_SILVER = ROOT / "airflow" / "dags" / "sql"
 
@@ -16,15 +19,20 @@ CREATE_SILVER = ROOT / "airflow" / "dags" / "sql"
 @pytest.fixture(scope="module")
 def statements(tmp_path_factory):
     """What dbt-redshift compiles, with a host that does not exist."""
-    folder = str(tmp_path_factory.mktemp("redshift"))
-    project = str(ROOT / "dbt")
     with pytest.MonkeyPatch.context() as environment:
-        for name, value in {
-            "DBT_HOST": HOST, "DBT_PORT": "5439", "DBT_DATABASE": DATABASE, "AWS_REGION": services.REGION,
-            "DBT_PROJECT_DIR": project, "DBT_PROFILES_DIR": project, "DBT_TARGET_PATH": folder, "DBT_LOG_PATH": folder,
-        }.items():  # fmt: skip
+        for name, value in profile(tmp_path_factory.mktemp("redshift")).items():
             environment.setenv(name, value)
         yield compiled()
+
+
+def profile(folder) -> dict[str, str]:
+    """What production's output of ``profiles.yml`` reads, and nothing else of it: there is no password."""
+    project = str(ROOT / "dbt")
+    return {
+        "DBT_HOST": HOST, "DBT_PORT": "5439", "DBT_DATABASE": DATABASE, "AWS_REGION": services.REGION,
+        "DBT_PROJECT_DIR": project, "DBT_PROFILES_DIR": project, "DBT_TARGET_PATH": str(folder),
+        "DBT_LOG_PATH": str(folder), "DBT_USE_COLORS": "false",
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +118,30 @@ def test_the_facts_lie_together_by_order_and_small_dimensions_everywhere(stateme
 )
 def test_what_only_postgresql_says_would_not_pass(built, sql, error):
     assert error in built.error(f"create table marts.refused as ({sql})")
+
+
+def test_dbt_signs_in_as_the_role_that_runs_it(redshift, server, tmp_path):
+    """As far as it goes without Redshift: the role gets a database user's password, and dbt takes it to the host."""
+    aws = services.aws_environment(int(redshift.client.meta.endpoint_url.rpartition(":")[2]))
+    environment = {"PATH": os.environ["PATH"], **aws, **session_of_role("airflow", aws), **profile(tmp_path)}
+    command = [str(venv("dbt") / "bin" / "dbt"), "debug", "--connection", "--target", "production"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert "Connection test: [ERROR]" in done.stdout and "gaierror" in done.stdout, done.stdout
+    with psycopg2.connect(server.dsn()) as connection, connection.cursor() as cursor:
+        cursor.execute("select rolpassword is not null from pg_authid where rolname = 'IAMR:airflow'")
+        assert cursor.fetchall() == [(True,)]
+
+
+def session_of_role(name: str, aws: dict[str, str]) -> dict[str, str]:
+    """Credentials of a role's session, as the variables that AWS clients read."""
+    account = boto3.Session(aws["AWS_ACCESS_KEY_ID"], aws["AWS_SECRET_ACCESS_KEY"], region_name=services.REGION)
+    iam, sts = (account.client(service, endpoint_url=aws["AWS_ENDPOINT_URL"]) for service in ("iam", "sts"))
+    trust = {"Effect": "Allow", "Principal": {"Service": "airflow.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    session = sts.assume_role(RoleArn=role, RoleSessionName="dbt")["Credentials"]
+    return {
+        "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": session["SessionToken"],
+    }
