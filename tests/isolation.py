@@ -1,8 +1,9 @@
-"""A platform of its own for a test: another state folder with the same installation, and ports nobody else uses."""
+"""A platform of its own for a test: another state folder and Compose project, and ports nobody else uses."""
 
 import os
 import subprocess
 import sys
+import uuid
 import uuid
 from dataclasses import fields
 from pathlib import Path
@@ -15,9 +16,10 @@ from groundwork.settings import Ports
 def isolated_environment(folder: Path, runtime: str = "processes") -> dict[str, str]:
     ports = {f"GROUNDWORK_PORT_{field.name.upper()}": str(free_port()) for field in fields(Ports)}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    project = f"groundwork-test-{uuid.uuid4().hex[:8]}"
     folders = {"GROUNDWORK_STATE_DIR": str(folder), "GROUNDWORK_INSTALL_DIR": str(INSTALLED)}
     project = {"COMPOSE_PROJECT_NAME": f"groundwork-test-{uuid.uuid4().hex[:8]}"}
-    return {**kept, **ports, **folders, **project, "RUNTIME": runtime}
+    return {**kept, **ports, **folders, **project, "COMPOSE_PROJECT_NAME": project, "RUNTIME": runtime}
 
 
 def command(*arguments: str) -> list[str]:

@@ -251,8 +251,14 @@ def images(settings: Settings) -> dict[str, int]:
 # --- Compose ----------------------------------------------------------------------------------------------------------
 
 
-def containers(settings: Settings) -> list[Container]:
-    lines = run(settings, "ps", "--all", "--format", "json").splitlines()
+def containers(settings: Settings, tries: int = 5) -> list[Container]:
+    """The project's containers. Compose lists them and then looks at each: one that was removed between fails that."""
+    try:
+        lines = run(settings, "ps", "--all", "--format", "json").splitlines()
+    except UserError as error:
+        if "No such container" in str(error) and tries > 1:
+            return containers(settings, tries - 1)
+        raise
     return [container_of(json.loads(line)) for line in lines if line.startswith("{")]
 
 

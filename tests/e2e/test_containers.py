@@ -28,7 +28,6 @@ def project(tmp_path):
 
     chosen = {
         **isolated_environment(tmp_path, runtime=containers.NAME),
-        "COMPOSE_PROJECT_NAME": f"groundwork-test-{uuid.uuid4().hex[:8]}",
         "TOKEN": uuid.uuid4().hex,
         "OLIST_CSV_DIR": "",
         "SCALE": "0.01",

@@ -28,7 +28,6 @@ def nothing_up(monkeypatch, tmp_path):
     """No platform of this machine's user is seen: one of another name, with ports of its own."""
     for name, value in isolated_environment(tmp_path).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("COMPOSE_PROJECT_NAME", f"groundwork-test-{os.getpid()}")
     monkeypatch.delenv("RUNTIME")
     read_settings.cache_clear()
     yield read_settings()
