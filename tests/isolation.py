@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import uuid
-import uuid
 from dataclasses import fields
 from pathlib import Path
 

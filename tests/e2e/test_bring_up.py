@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from groundwork.runtimes import processes
 from groundwork.services import port_is_open
 from tests.isolation import command, groundwork, isolated_environment
 
@@ -14,7 +15,9 @@ NO_OP_SECONDS = 10
 
 
 @pytest.fixture
-def environment(tmp_path):
+def environment(runtime, tmp_path):
+    if runtime is not processes:
+        pytest.skip("of processes; test_containers.py interrupts containers")
     environment = {**isolated_environment(tmp_path), "SCALE": "0.01", "OLIST_CSV_DIR": ""}
     yield environment
     groundwork(environment, "down")
