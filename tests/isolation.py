@@ -17,8 +17,7 @@ def isolated_environment(folder: Path, runtime: str = "processes") -> dict[str, 
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     project = f"groundwork-test-{uuid.uuid4().hex[:8]}"
     folders = {"GROUNDWORK_STATE_DIR": str(folder), "GROUNDWORK_INSTALL_DIR": str(INSTALLED)}
-    project = {"COMPOSE_PROJECT_NAME": f"groundwork-test-{uuid.uuid4().hex[:8]}"}
-    return {**kept, **ports, **folders, **project, "COMPOSE_PROJECT_NAME": project, "RUNTIME": runtime}
+    return {**kept, **ports, **folders, "COMPOSE_PROJECT_NAME": project, "RUNTIME": runtime}
 
 
 def command(*arguments: str) -> list[str]:
