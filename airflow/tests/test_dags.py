@@ -10,7 +10,7 @@ from airflow.dag_processing.dagbag import DagBag
 from groundwork_contracts import load_contracts
 from olist_pipeline import TABLES
 
-from groundwork.install import ROOT
+from groundwork.install import ENVIRONMENTS, ROOT
 
 FOLDERS = [ROOT / "airflow" / "dags", ROOT / "airflow" / "plugins"]
 TEMPLATES = ROOT / "cloudformation" / "templates"
@@ -127,3 +127,8 @@ def test_the_cluster_ends_whatever_happened(bag):
     terminate = bag.dags["olist_pipeline"].get_task("silver.terminate_cluster")
     assert terminate.is_teardown
     assert terminate.upstream_task_ids == {"silver.create_cluster", "silver.run_silver"}
+
+
+def test_the_cluster_runs_the_python_that_the_job_is_tested_with():
+    cluster = (ROOT / "airflow" / "dags" / "emr" / "cluster.json").read_text()
+    assert re.findall(r'"PYSPARK_PYTHON": "(.+?)"', cluster) == [f"python{ENVIRONMENTS['spark'][1]}"]

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import yaml
 from airflow.configuration import conf
 from airflow.dag_processing.dagbag import DagBag
 
@@ -70,6 +71,8 @@ def test_the_python_and_every_package_are_those_of_mwaas_image():
         assert locked[name] == wanted, name
         assert version(name) == wanted, name
     assert platform.python_version_tuple()[:2] == ("3", "12")
+    production = yaml.safe_load((ROOT / "cloudformation" / "environments" / "production.yaml").read_text())
+    assert production["airflow_version"] == locked["apache-airflow"]
 
 
 def test_requirements_hold_what_the_image_lacks_at_the_locked_versions(home):
