@@ -1,8 +1,9 @@
-"""What a template says of a bucket holds for the bucket."""
+"""What a template says of a bucket holds for the bucket, or the stack fails."""
 
 import json
 
 import pytest
+from botocore.exceptions import WaiterError
 
 
 @pytest.fixture
@@ -41,3 +42,37 @@ def test_public_access_and_ownership_are_as_the_template_says(aws, deployed):
     found = aws("s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     assert (found["BlockPublicAcls"], found["BlockPublicPolicy"]) == (True, False)
     assert aws("s3").get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"] == controls
+
+
+def test_lifecycle_and_logging_are_as_the_template_says(aws, deployed, bucket):
+    """``bucket`` has the name of the deployed one; it is the logs' here."""
+    rule = {"Id": "expire", "Status": "Enabled", "Prefix": "a/", "ExpirationInDays": 7,
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2}}  # fmt: skip
+    made = deployed(
+        BucketName=f"{bucket}-lake",
+        LifecycleConfiguration={"Rules": [rule]},
+        LoggingConfiguration={"DestinationBucketName": bucket, "LogFilePrefix": "lake/"},
+    )
+
+    [found] = aws("s3").get_bucket_lifecycle_configuration(Bucket=f"{made}-lake")["Rules"]
+    assert found == {
+        "ID": "expire", "Status": "Enabled", "Filter": {"Prefix": "a/"}, "Expiration": {"Days": 7},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2},
+    }  # fmt: skip
+    logging = aws("s3").get_bucket_logging(Bucket=f"{made}-lake")["LoggingEnabled"]
+    assert (logging["TargetBucket"], logging["TargetPrefix"]) == (bucket, "lake/")
+
+
+@pytest.mark.parametrize(
+    ("properties", "named"),
+    [
+        ({"AccelerateConfiguration": {"AccelerationStatus": "Enabled"}}, "AccelerateConfiguration"),
+        ({"LifecycleConfiguration": {"Rules": [{"Status": "Enabled", "TagFilters": []}]}}, "TagFilters"),
+    ],
+)
+def test_what_would_have_no_effect_fails_the_stack(aws, deployed, unique, properties, named):
+    with pytest.raises(WaiterError):
+        deployed(**properties)
+    events = aws("cloudformation").describe_stack_events(StackName=unique)["StackEvents"]
+    reasons = [e.get("ResourceStatusReason", "") for e in events if e["ResourceStatus"] == "CREATE_FAILED"]
+    assert any(f"{named} would have no effect here" in reason for reason in reasons), reasons
