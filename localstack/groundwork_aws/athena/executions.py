@@ -5,6 +5,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache
+from threading import Lock
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
@@ -24,6 +25,8 @@ from localstack import config
 
 WORKERS = 4
 PAGE_BYTES = 1 << 18
+# Queries that come at once must not each make the engine.
+MAKING = Lock()
 
 
 class Executions:
@@ -67,8 +70,14 @@ def complete(store: AthenaStore, group: str, request: dict) -> str:
     return with_values(sql, values)
 
 
-@cache
 def engine(caller: str, region: str) -> Engine:
+    """Each caller has one of its own, which reads S3 as that caller."""
+    with MAKING:
+        return made_engine(caller, region)
+
+
+@cache
+def made_engine(caller: str, region: str) -> Engine:
     scratch = settings.read().state_dir / "athena" / f"{caller}-{region}"
     endpoint = urlsplit(config.internal_service_url()).netloc.replace("localhost", "127.0.0.1")
     return Engine(endpoint, caller, region, scratch, WORKERS)
