@@ -72,7 +72,8 @@ def types() -> list[str]:
     lines += ["What is *recorded* is checked against the type's registry schema, kept and described back through the"]
     lines += ["service's own API; nothing here acts on it. A property that is in neither column fails the stack."]
     lines += ["All other types are LocalStack's own, which keeps what it knows: of a security group, for one, it"]
-    lines += ["leaves out the egress rules that stand inside it."]
+    lines += ["leaves out the egress rules that stand inside it. An update that it does not make fails the stack,"]
+    lines += ["which LocalStack by itself calls complete; what was updated before is not rolled back, as it is on AWS."]
     lines += ["", "| Type | Acted on | Recorded only |", "| --- | --- | --- |"]
     found = {}
     for file in ROOT.glob("localstack/groundwork_aws/*/resources.py"):
