@@ -1,5 +1,6 @@
 """The parity of calls and policies, for people and for programs."""
 
+from collections import defaultdict
 from dataclasses import asdict
 
 import yaml
@@ -49,6 +50,11 @@ def show(parity: Parity) -> None:
 
 
 def unused_lines(parity: Parity) -> list[str]:
-    """Those that nobody explains come first."""
-    ordered = sorted(parity.unused, key=lambda u: (u.kept is not None, u.role, u.statement))
-    return [f"{u.role} {u.statement}: {u.permission}" + (f" (kept: {u.kept})" if u.kept else "") for u in ordered]
+    """A line for each statement and reason; those that nobody explains come first."""
+    lines: dict[tuple, list[str]] = defaultdict(list)
+    for u in sorted(parity.unused, key=lambda u: (u.kept is not None, u.role, u.statement)):
+        lines[u.role, u.statement, u.kept].append(u.permission)
+    return [
+        f"{role} {statement}: {', '.join(permissions)}" + (f"\n  stays: {kept}" if kept else "")
+        for (role, statement, kept), permissions in lines.items()
+    ]

@@ -132,6 +132,15 @@ def test_a_permission_that_is_kept_says_why():
     assert reasons["s3:GetObjectTagging"] is None
 
 
+def test_the_report_names_what_nobody_explains_before_what_stays_for_a_reason():
+    kept = [{"permission": "s3:*Tagging", "because": "AWS asks for it"}]
+    assert report.unused_lines(examined([read("a")], kept=kept)) == [
+        "lake.Reader read-the-lake[Keys]: kms:Decrypt",
+        "lake.Reader read-the-lake[Read]: arn:aws:s3:::pond/*",
+        "lake.Reader read-the-lake[Read]: s3:GetObjectTagging\n  stays: AWS asks for it",
+    ]
+
+
 def test_nothing_is_said_about_unused_permissions_of_policies_that_aws_manages():
     parity = examined([read("a")], roles(managed=["read-the-lake"]))
     assert parity.unused == [] and parity.denied == []
