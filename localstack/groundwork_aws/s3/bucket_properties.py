@@ -39,9 +39,27 @@ def complete_buckets() -> None:
         except Unsupported as error:
             return ProgressEvent(status=OperationStatus.FAILED, resource_model={}, message=str(error))
         progress = made_by_localstack(self, request)
-        for operation, arguments in calls:
-            getattr(request.aws_client_factory.s3, operation)(Bucket=progress.resource_model["BucketName"], **arguments)
+        apply(request.aws_client_factory.s3, progress.resource_model["BucketName"], calls)
         return progress
+
+    @patch(S3BucketProvider.update)
+    def update(refused_by_localstack, self, request):
+        """A property that is applied here is changed; that one is taken away, or another changed, stays refused."""
+        before, wanted = request.previous_state, request.desired_state
+        changed = {name: value for name, value in wanted.items() if before.get(name) != value}
+        if set(changed) - set(APPLIED) or (set(before) & set(APPLIED)) - set(wanted):
+            return refused_by_localstack(self, request)
+        try:
+            calls = calls_for(changed)
+        except Unsupported as error:
+            return ProgressEvent(status=OperationStatus.FAILED, resource_model={}, message=str(error))
+        apply(request.aws_client_factory.s3, before["BucketName"], calls)
+        return ProgressEvent(status=OperationStatus.SUCCESS, resource_model={**before, **changed})
+
+
+def apply(s3, bucket: str, calls: list[tuple[str, dict]]) -> None:
+    for operation, arguments in calls:
+        getattr(s3, operation)(Bucket=bucket, **arguments)
 
 
 def calls_for(properties: dict) -> list[tuple[str, dict]]:

@@ -63,6 +63,29 @@ def test_lifecycle_and_logging_are_as_the_template_says(aws, deployed, bucket):
     assert (logging["TargetBucket"], logging["TargetPrefix"]) == (bucket, "lake/")
 
 
+def test_a_changed_lifecycle_is_applied_to_the_bucket_that_is_there(aws, deployed, unique):
+    def rules(days: int) -> dict:
+        return {"Rules": [{"Id": "expire", "Status": "Enabled", "ExpirationInDays": days}]}
+
+    bucket = deployed(LifecycleConfiguration=rules(7))
+    aws("s3").put_object(Bucket=bucket, Key="kept", Body=b"")
+    template = {
+        "Resources": {
+            "Key": {"Type": "AWS::KMS::Key", "Properties": {"Description": unique}},
+            "Bucket": {
+                "Type": "AWS::S3::Bucket",
+                "Properties": {"BucketName": unique, "LifecycleConfiguration": rules(30)},
+            },
+        }
+    }
+    aws("cloudformation").update_stack(StackName=unique, TemplateBody=json.dumps(template))
+    aws("cloudformation").get_waiter("stack_update_complete").wait(StackName=unique, WaiterConfig={"Delay": 1})
+
+    [rule] = aws("s3").get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert rule["Expiration"] == {"Days": 30}
+    assert [o["Key"] for o in aws("s3").list_objects_v2(Bucket=bucket)["Contents"]] == ["kept"]
+
+
 @pytest.mark.parametrize(
     ("properties", "named"),
     [
