@@ -141,6 +141,17 @@ def test_athena_acts_with_its_callers_permissions(as_component, bucket, calls):
     assert written and {call["principal"] for call in written} == {"airflow"}
 
 
+def test_policies_that_aws_manages_have_their_documents_and_a_misspelt_one_is_refused(aws, unique):
+    aws("iam").create_role(RoleName=unique, AssumeRolePolicyDocument=json.dumps(TRUST))
+    arn = "arn:aws:iam::aws:policy/service-role/AmazonDMSCloudWatchLogsRole"
+    aws("iam").attach_role_policy(RoleName=unique, PolicyArn=arn)
+    version = aws("iam").get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    document = aws("iam").get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    assert "logs:PutLogEvents" in [action for s in document["Statement"] for action in s["Action"]]
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        aws("iam").attach_role_policy(RoleName=unique, PolicyArn=f"{arn}s")
+
+
 def test_the_log_keeps_the_last_lines_within_its_limit(tmp_path):
     log = CallLog(tmp_path / "calls.jsonl", limit=200)
     for number in range(50):
