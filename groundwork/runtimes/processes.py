@@ -76,7 +76,8 @@ def down(settings: Settings) -> bool:
 def reset(settings: Settings) -> None:
     """End every process and remove its data; what is installed stays."""
     down(settings)
-    for name in ("source", "warehouse", "localstack", "spark", "airflow", "logs", "seed", "dms", "emr", "athena", "iam"):
+    services = ("source", "warehouse", "localstack", "spark", "airflow")
+    for name in (*services, "logs", "seed", "dms", "emr", "athena", "iam"):
         shutil.rmtree(settings.state / name, ignore_errors=True)
 
 
