@@ -57,14 +57,13 @@ def job_flow(demo):
 def test_a_worker_killed_in_the_middle_of_a_step_costs_a_retry_of_its_tasks(
     job_flow, settings, runtime, all_workers_again
 ):
-    wait_until(lambda: executors(settings) > 0)
-    time.sleep(10)  # the session is there, the tasks have begun
+    wait_until(lambda: executors(settings) == master(settings)["aliveworkers"])
     kill_a_worker(settings, runtime)
     client("emr").get_waiter("step_complete").wait(
-        ClusterId=job_flow, StepId=step_of(job_flow)["Id"], WaiterConfig={"Delay": 2, "MaxAttempts": 90}
+        ClusterId=job_flow, StepId=step_of(job_flow)["Id"], WaiterConfig={"Delay": 2, "MaxAttempts": 150}
     )
     attempts = json.loads(output_of(job_flow).splitlines()[-1])
-    assert len(attempts) == 40
+    assert len(attempts) == 100
     assert 1 <= max(attempts) <= 3, "some tasks ran again, none was given up"
 
 
@@ -78,12 +77,20 @@ def test_the_cluster_has_as_many_workers_as_are_asked_for(demo, settings):
 
 
 def master(settings) -> dict:
-    with urllib.request.urlopen(f"http://127.0.0.1:{settings.ports.spark_master_ui}/json/") as answer:
-        return json.load(answer)
+    return asked(f"http://127.0.0.1:{settings.ports.spark_master_ui}/json/")
 
 
 def executors(settings) -> int:
-    return sum(app["cores"] > 0 for app in master(settings)["activeapps"])
+    """How many executors work for the application that runs, as its event log tells the history server."""
+    applications = f"http://127.0.0.1:{settings.ports.spark_history}/api/v1/applications"
+    names = [a["id"] for a in asked(f"{applications}?status=running") if a["name"] == "slow tasks"]
+    found = asked(f"{applications}/{names[0]}/executors") if names else []
+    return sum(executor["isActive"] and executor["id"] != "driver" for executor in found)
+
+
+def asked(url: str):
+    with urllib.request.urlopen(url) as answer:
+        return json.load(answer)
 
 
 def kill_a_worker(settings, runtime) -> None:
