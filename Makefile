@@ -2,13 +2,13 @@
 STATE := $(or $(GROUNDWORK_STATE_DIR),$(CURDIR)/.groundwork)
 GROUNDWORK = $(STATE)/venvs/cli/bin/groundwork
 PYTHON ?= python3
-export RUNTIME WORKERS OLIST_CSV_DIR SCALE SEED ENGINE SQL
+export TARGET CONFIRM EXPECTED_ACCOUNT RUNTIME WORKERS OLIST_CSV_DIR SCALE SEED ENGINE SQL
 
 .DEFAULT_GOAL := help
-.PHONY: help install cli doctor demo local-up local-down local-reset status run reconcile iam-report query logs env images test e2e-test bench mwaa lint format fidelity
+.PHONY: help install cli doctor demo local-up local-down local-reset status run cost deploy-production destroy-production rehearse-production seed reconcile iam-report query logs env images test e2e-test bench mwaa lint format fidelity
 
 help: ## Show these targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-20s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: ## Install what the platform runs on (1.8 GB below .groundwork; a minute)
 	@$(PYTHON) groundwork/install.py
@@ -16,7 +16,7 @@ install: ## Install what the platform runs on (1.8 GB below .groundwork; a minut
 cli:
 	@$(PYTHON) groundwork/install.py cli
 
-doctor: cli ## Check that this machine can run the platform, with remedies
+doctor: cli ## Check this machine, with remedies; with TARGET=production the account
 	@$(GROUNDWORK) doctor
 
 demo: cli ## Bring the platform up, run the whole pipeline, show the result (OLIST_CSV_DIR=… or SCALE=0.1 SEED=42)
@@ -36,6 +36,22 @@ status: ## Show what is up, what is deployed, how the last run went
 
 run: ## Run the pipeline once, with progress
 	@$(GROUNDWORK) run
+
+cost: cli ## Show what production costs on AWS: idle, per run, left on for a month
+	@TARGET=$(or $(TARGET),production) $(GROUNDWORK) cost
+
+deploy-production: cli ## Deploy to AWS, after showing account, changes and cost (a program: CONFIRM=production)
+	@$(PYTHON) groundwork/install.py dbt
+	@TARGET=production $(GROUNDWORK) deploy
+
+seed: cli ## Fill the source and test DMS's connections, from within the network: make seed TARGET=production
+	@$(GROUNDWORK) seed
+
+destroy-production: cli ## Take production away from AWS, and check that nothing billable is left
+	@TARGET=production $(GROUNDWORK) destroy
+
+rehearse-production: install ## Deploy production on LocalStack and destroy it there
+	@TARGET=production $(GROUNDWORK) rehearse
 
 reconcile: ## Compare source, bronze, silver and warehouse, column by column
 	@$(GROUNDWORK) reconcile

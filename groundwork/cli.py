@@ -13,7 +13,7 @@ from groundwork import console, runtimes
 from groundwork.console import print_json, say
 from groundwork.install import InstallError
 from groundwork.runtimes import containers
-from groundwork.settings import UserError, settings
+from groundwork.settings import Settings, UserError, settings
 
 app = typer.Typer(
     help="An AWS data platform that runs whole on a laptop and deploys to AWS unchanged.",
@@ -56,14 +56,14 @@ def up() -> None:
 @command
 def down() -> None:
     """End the platform's services and keep the databases."""
-    runtime = runtimes.current(settings())
+    runtime = runtimes.current(this_machine())
     say(f"the platform is down ({runtime.NAME})" if runtime.down(settings()) else "nothing was running")
 
 
 @command
 def reset() -> None:
     """End the services and remove their data; what is installed stays."""
-    runtime = runtimes.current(settings())
+    runtime = runtimes.current(this_machine())
     runtime.reset(settings())
     say(f"the platform's data is gone ({runtime.NAME}); `make local-up` makes it anew")
 
@@ -99,20 +99,72 @@ def prepare_databases() -> None:
 def set_up() -> None:
     """Deploy the stacks and seed the source of services that are up; the container `set-up` does this."""
     from groundwork import set_up
-    from groundwork.aws import use_local_endpoint
 
-    use_local_endpoint()
-    set_up.set_up(settings(), say)
+    set_up.set_up(reach_aws(), say)
+
+
+@command
+def deploy() -> None:
+    """Deploy the environment that TARGET names to AWS, after showing what would change and what it costs."""
+    from groundwork import changes, costs, guards
+    from groundwork import set_up as setting_up
+
+    target = account_of_target()
+    if planned := changes.changes(target):
+        changes.show(planned)
+        costs.show(costs.estimate(target.parameters))
+        guards.confirm(target.environment, f"Deploy {target.environment}?")
+    setting_up.deploy_platform(target, say)
+    say(f"{target.environment} is deployed; its source is filled by `make seed TARGET={target.environment}`")
+
+
+@command
+def seed() -> None:
+    """Fill the source and test DMS's connections, from where the source can be reached."""
+    from groundwork import set_up as setting_up
+
+    setting_up.fill(reach_aws(), say)
+
+
+@command
+def destroy() -> None:
+    """Take the environment that TARGET names away from AWS, after showing what goes."""
+    from groundwork import destroy as destruction
+    from groundwork import guards
+
+    target = account_of_target()
+    if going := destruction.doomed(target):
+        console.results.print("This goes, with all its data:", *going, sep="\n  ", soft_wrap=True)
+        guards.confirm(target.environment, f"Destroy {target.environment}?")
+    destruction.destroy(target, say)
+
+
+@command
+def rehearse() -> None:
+    """Deploy the environment that TARGET names on LocalStack, and destroy it there."""
+    from groundwork import rehearsal
+
+    rehearsal.rehearse(settings(), say)
+
+
+@command
+def cost(as_json: Json = False) -> None:
+    """Show what the environment that TARGET names costs on AWS: idle, per run, left on for a month."""
+    from groundwork import costs
+
+    estimate = costs.estimate(settings().parameters)
+    if as_json:
+        print_json(costs.as_json(estimate))
+    else:
+        costs.show(estimate)
 
 
 @command
 def run() -> None:
     """Run the pipeline once and show how it goes."""
     from groundwork import pipeline
-    from groundwork.aws import use_local_endpoint
 
-    use_local_endpoint()
-    outcome = pipeline.run(settings())
+    outcome = pipeline.run(reach_aws())
     say(f"the run succeeded in {outcome.seconds:.0f} s")
 
 
@@ -132,7 +184,7 @@ def status(as_json: Json = False) -> None:
     """Show what is up, what is deployed and how the last run went."""
     from groundwork.status import status as collect
 
-    state = collect(settings())
+    state = collect(reach_aws())
     if as_json:
         print_json(state)
     else:
@@ -170,11 +222,10 @@ def query(
 ) -> None:
     """Ask Athena (raw SQL over bronze and silver) or the warehouse (Redshift's dialect)."""
     from groundwork import query as queries
-    from groundwork.aws import use_local_endpoint
 
     if engine not in queries.ENGINES:
         raise UserError(f"there is no engine {engine}: give one of {', '.join(queries.ENGINES)}")
-    use_local_endpoint()
+    reach_aws()
     answer = queries.ENGINES[engine](sql, limit)
     if as_json:
         print_json([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
@@ -189,9 +240,9 @@ def query(
 def reconcile(as_json: Json = False) -> None:
     """Compare source, bronze, silver and warehouse: counts, keys and a checksum of every column."""
     from groundwork import reconcile as reconciliation
-    from groundwork.aws import use_local_endpoint
 
-    use_local_endpoint()
+    this_machine()
+    reach_aws()
     result = reconciliation.reconcile_platform(settings())
     if as_json:
         print_json(reconciliation.as_json(result))
@@ -204,11 +255,9 @@ def reconcile(as_json: Json = False) -> None:
 @command
 def iam_report(as_json: Json = False) -> None:
     """Hold the platform's calls against the roles' policies: what AWS would deny, what no call needed."""
-    from groundwork.aws import use_local_endpoint
     from groundwork.iam import parity, report
 
-    use_local_endpoint()
-    found = parity.parity_of_platform(settings())
+    found = parity.parity_of_platform(reach_aws())
     if as_json:
         print_json(report.as_json(found))
     else:
@@ -228,17 +277,46 @@ def logs(
     sys.exit(subprocess.call(command, cwd=settings().root))
 
 
+def reach_aws() -> Settings:
+    """The environment's settings, once this process talks to its AWS: with an account, once the guards let it pass."""
+    from groundwork import guards
+    from groundwork.aws import connect
+
+    connect()
+    if not settings().here:
+        guards.check_account(settings())
+    return settings()
+
+
+def account_of_target() -> Settings:
+    """The settings of an environment that is in an account, which is shown."""
+    if settings().here:
+        raise UserError(f"{settings().environment} is on this machine (`make local-up`); TARGET=production is on AWS")
+    from groundwork import guards
+    from groundwork.aws import connect
+
+    connect()
+    say(f"account {guards.check_account(settings())}, region {settings().parameters['region']}")
+    return settings()
+
+
+def this_machine() -> Settings:
+    """The settings of an environment whose services run here."""
+    if not settings().here:
+        raise UserError(f"{settings().environment} is on AWS: this is about what runs here, which is TARGET=local")
+    return settings()
+
+
 def bring_up(prefer_containers: bool) -> None:
     """What `up` and `demo` share: services, stacks, source, connections."""
-    from groundwork.aws import use_local_endpoint
     from groundwork.doctor import examine
 
-    runtime, reason = runtimes.to_start(settings(), prefer_containers)
+    runtime, reason = runtimes.to_start(this_machine(), prefer_containers)
     say(f"runtime: {runtime.NAME} ({reason})")
     problems = [check for check in examine(settings(), runtime) if check.level == "FAIL"]
     if problems:
         raise UserError("\n".join(f"{p.name}: {p.text}\n  → {p.remedy}" for p in problems))
-    use_local_endpoint()
+    reach_aws()
     runtime.up(settings(), say)
 
 
@@ -247,7 +325,8 @@ def show_status(state: dict) -> None:
     for service in state["services"]:
         mark = "[green]up[/green]" if service["up"] else "[red]down[/red]"
         table.add_row(service["name"], mark, str(service["port"] or ""), service["description"])
-    console.results.print(table)
+    if state["services"]:
+        console.results.print(table)
     for stack in state["stacks"]:
         console.results.print(f"stack {stack['name']:<32} {stack['status']}")
     last = state["last_run"]

@@ -1,4 +1,4 @@
-"""Deploy the stacks with Sceptre, put the code of the jobs on S3, and test DMS's connections.
+"""Deploy the stacks with Sceptre, put the files on S3 that they and the jobs read, and test DMS's connections.
 
 The same code for every target: what differs is the file of ``cloudformation/environments`` and where AWS is.
 """
@@ -8,7 +8,9 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from botocore.exceptions import ClientError
@@ -16,7 +18,7 @@ from sceptre.context import SceptreContext
 from sceptre.exceptions import SceptreException
 from sceptre.plan.plan import SceptrePlan
 
-from groundwork import bundle
+from groundwork import bundle, mwaa
 from groundwork.aws import client, variable
 from groundwork.settings import Settings, UserError
 
@@ -24,21 +26,52 @@ DEPLOYED = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 
 
 def deploy_stacks(settings: Settings, say: Callable[[str], None]) -> None:
-    fingerprint = fingerprint_of(settings)
+    """Bring the stacks to what the templates say; one that is so already stays as it is. Raises UserError."""
+    fingerprint = fingerprint_of(with_names_of_files(settings))
     if deployed_fingerprint(settings) == fingerprint:
+        put_files(settings, say)
         say("stacks are as the templates say")
         return
     remove_failed(settings, say)
     started = time.monotonic()
+    # Other stacks read files when they are made, out of a bucket that this one makes.
+    launch(settings, ["storage"], say)
+    put_files(settings, say)
+    launch(settings, stacks_of(settings), say)
+    client("ssm").put_parameter(Name=mark_of(settings), Value=fingerprint, Type="String", Overwrite=True)
+    say(f"{len(stacks_of(settings))} stacks deployed in {time.monotonic() - started:.0f} s")
+
+
+def launch(settings: Settings, parts: list[str], say: Callable[[str], None]) -> None:
+    plan = plan_of(settings, parts)
     try:
-        plan_of(settings).launch()
+        with progress(say):
+            plan.launch()
     except (ClientError, SceptreException) as error:
         # One that waits for another's output fails after that one: its own reason comes first.
         raise UserError("\n".join([*failures(settings), f"the stacks could not be deployed: {error}"])) from error
     if failed := failures(settings):
         raise UserError("\n".join(failed))
-    client("ssm").put_parameter(Name=mark_of(settings), Value=fingerprint, Type="String", Overwrite=True)
-    say(f"{len(stacks_of(settings))} stacks deployed in {time.monotonic() - started:.0f} s")
+
+
+@contextmanager
+def progress(say: Callable[[str], None]) -> Iterator[None]:
+    """Say when a stack begins and ends; Sceptre logs each event as its stack, the resource, its type and its status."""
+    logger, handler = logging.getLogger("sceptre"), logging.Handler()
+
+    def emit(record: logging.LogRecord) -> None:
+        _, *event = record.getMessage().split(" ", 4)
+        if len(event) > 2 and event[1] == "AWS::CloudFormation::Stack":
+            say(f"  [dim]{event[0]:<36} {event[2].lower().replace('_', ' ')}[/dim]")
+
+    handler.emit = emit
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def stacks_of(settings: Settings) -> list[str]:
@@ -46,21 +79,30 @@ def stacks_of(settings: Settings) -> list[str]:
     return settings.parameters["stacks"]
 
 
-def plan_of(settings: Settings) -> SceptrePlan:
-    """The environment's stacks for Sceptre, which knows which of them waits for which."""
-    logging.getLogger("sceptre").setLevel(logging.CRITICAL)
-    context = SceptreContext(
-        project_path=str(project_of(settings)), command_path="", user_variables=settings.parameters
-    )
+def has_airflow(settings: Settings) -> bool:
+    """Whether a stack of the environment makes its Airflow."""
+    return "orchestration" in stacks_of(settings)
+
+
+def with_names_of_files(settings: Settings) -> Settings:
+    names = mwaa.parameters() if has_airflow(settings) else {}
+    return replace(settings, parameters={**settings.parameters, **names})
+
+
+def plan_of(settings: Settings, parts: list[str]) -> SceptrePlan:
+    """Stacks of the environment for Sceptre, which knows which of them waits for which."""
+    settings = with_names_of_files(settings)
+    project = project_of(settings, parts)
+    context = SceptreContext(project_path=str(project), command_path="", user_variables=settings.parameters)
     return SceptrePlan(context)
 
 
-def project_of(settings: Settings) -> Path:
-    """A Sceptre project with the environment's stacks only, for Sceptre reads every configuration that it finds."""
+def project_of(settings: Settings, parts: list[str]) -> Path:
+    """A Sceptre project with these stacks only, for Sceptre reads every configuration that it finds."""
     source, project = settings.root / "cloudformation", settings.state / "sceptre" / settings.environment
     shutil.rmtree(project, ignore_errors=True)
     (project / "config").mkdir(parents=True)
-    for name in ("config", *stacks_of(settings)):
+    for name in ("config", *parts):
         shutil.copy(source / "config" / f"{name}.yaml", project / "config")
     shutil.copytree(source / "templates", project / "templates")
     return project
@@ -138,13 +180,14 @@ def failure_reason(stack: str) -> str:
     return "; ".join(f"{e['LogicalResourceId']} ({e['ResourceType']}): {e['ResourceStatusReason']}" for e in failed[:3])
 
 
-def upload_artifacts(settings: Settings, say: Callable[[str], None]) -> None:
-    """Put the Spark package and its entry point where EMR fetches them; files that are there already stay."""
+def put_files(settings: Settings, say: Callable[[str], None]) -> None:
+    """Put the Spark package where EMR fetches it, and what MWAA reads; a file that is there already stays."""
     bucket = variable("artifacts_bucket")
-    files = [bundle.build_archive(settings.state / "artifacts"), bundle.entry_point("silver")]
-    uploaded = [f.name for f in files if put_if_changed(bucket, f"spark/{f.name}", f.read_bytes())]
+    spark = [bundle.build_archive(settings.state / "artifacts"), bundle.entry_point("silver")]
+    files = {f"spark/{f.name}": f.read_bytes() for f in spark} | (mwaa.objects() if has_airflow(settings) else {})
+    uploaded = [key for key, body in files.items() if put_if_changed(bucket, key, body)]
     if uploaded:
-        say(f"uploaded {', '.join(uploaded)} to s3://{bucket}/spark")
+        say(f"uploaded {len(uploaded)} files to s3://{bucket}")
 
 
 def put_if_changed(bucket: str, key: str, body: bytes) -> bool:

@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from groundwork.airflow_services import program, shared_options
@@ -74,6 +75,7 @@ def parameters() -> dict[str, str]:
     return {name: key for name, (key, _) in files().items()}
 
 
+@cache
 def files() -> dict[str, tuple[str, str]]:
     """Key and content of the two files. New content has a new key: MWAA looks at neither again while the key stays."""
     contents = {

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from groundwork.airflow_api import Airflow, Task
+from groundwork.airflow_api import Airflow, Task, airflow_of
 from groundwork.aws import client, variable
 from groundwork.console import say
 from groundwork.settings import Settings, UserError
@@ -31,7 +31,7 @@ class Outcome:
 
 def run(settings: Settings, poll: float = 1.0) -> Outcome:
     """Trigger the DAG (or follow the run under way) until it ends. Raises UserError with the failed task's log."""
-    airflow = Airflow(settings)
+    airflow = airflow_of(settings)
     wait_for_dag(airflow)
     name = airflow.active_run(DAG) or airflow.trigger(DAG)
     say(f"run {name} of {DAG}: {airflow.url}/dags/{DAG}/runs/{name}")
@@ -51,7 +51,7 @@ def wait_for_dag(airflow: Airflow, timeout: float = 120) -> None:
     deadline = time.monotonic() + timeout
     while True:
         try:
-            airflow.request("GET", f"/api/v2/dags/{DAG}")
+            airflow.request("GET", f"/dags/{DAG}")
             return
         except UserError:
             errors = airflow.import_errors()

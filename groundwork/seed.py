@@ -1,12 +1,17 @@
-"""Fill the source: with Kaggle's CSVs where a folder of them is given, else with generated ones of the same shape."""
+"""Fill the source: with Kaggle's CSVs where a folder of them is given, else with generated ones of the same shape.
+
+It is the database of the environment's own stack where it has one, else the one on this machine.
+"""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 from groundwork_contracts import Contract, load_contracts
+from psycopg.conninfo import make_conninfo
 
 from groundwork.aws import client
+from groundwork.deploy import stacks_of
 from groundwork.settings import Settings, UserError
 from seed_data import generator, loader
 from seed_data.csv_folder import SeedError
@@ -17,8 +22,9 @@ def seed(settings: Settings, say: Callable[[str], None]) -> None:
     contracts = load_contracts(settings.root / "contracts" / "olist")
     try:
         folder = settings.olist_csv_dir or generated(settings, contracts, say)
-        loaded = loader.load(folder, settings.source_dsn, contracts, lambda step: show(step, say))
-        loader.create_dms_role(settings.source_dsn, replication_password(settings))
+        dsn = owner_dsn(settings)
+        loaded = loader.load(folder, dsn, contracts, lambda step: show(step, say))
+        loader.create_dms_role(dsn, replication_password(settings))
     except SeedError as error:
         raise UserError(str(error)) from error
     rows = sum(loaded.rows.values())
@@ -38,6 +44,18 @@ def generated(settings: Settings, contracts: dict[str, Contract], say: Callable[
         unfinished.rename(folder)
         say(f"generated {sum(rows.values()):,} rows of Olist's shape (scale {settings.scale:g}, seed {settings.seed})")
     return folder
+
+
+def owner_dsn(settings: Settings) -> str:
+    if "database" not in stacks_of(settings):
+        return settings.source_dsn
+    found = client("rds").describe_db_instances(DBInstanceIdentifier=f"groundwork-{settings.environment}")
+    instance = found["DBInstances"][0]
+    secret = client("secretsmanager").get_secret_value(SecretId=instance["MasterUserSecret"]["SecretArn"])
+    return make_conninfo(
+        host=instance["Endpoint"]["Address"], port=instance["Endpoint"]["Port"], dbname=instance["DBName"],
+        user=instance["MasterUsername"], password=json.loads(secret["SecretString"])["password"], sslmode="require",
+    )  # fmt: skip
 
 
 def replication_password(settings: Settings) -> str:

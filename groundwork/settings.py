@@ -1,6 +1,7 @@
-"""Every setting of the platform on this machine, read once and checked: ports, folders and generated credentials.
+"""Every setting of the platform, read once and checked: the environment, ports, folders and generated credentials.
 
-A port is changed by ``GROUNDWORK_PORT_<SERVICE>``, the state's folder by ``GROUNDWORK_STATE_DIR``. In a container,
+``TARGET`` names a file of ``cloudformation/environments``; the rest is about the one that runs on this machine. A port
+is changed by ``GROUNDWORK_PORT_<SERVICE>``, the state's folder by ``GROUNDWORK_STATE_DIR``. In a container,
 ``GROUNDWORK_HOST_<SERVICE>`` names the container of that service.
 """
 
@@ -72,7 +73,8 @@ class Credentials:
 class Settings:
     """``environment`` is a file of ``cloudformation/environments``; ``parameters`` is what it holds.
 
-    ``listen`` is the address at which services listen; ``worker_memory`` is in Java's notation (``2g``).
+    ``credentials`` is None where the environment's services do not run on this machine. ``listen`` is the address at
+    which services listen; ``worker_memory`` is in Java's notation (``2g``).
     """
 
     root: Path
@@ -82,13 +84,18 @@ class Settings:
     hosts: Hosts
     ports: Ports
     listen: str
-    credentials: Credentials
+    credentials: Credentials | None
     workers: int
     worker_cores: int
     worker_memory: str
     olist_csv_dir: Path | None
     scale: float
     seed: int
+
+    @property
+    def here(self) -> bool:
+        """Whether the environment's services run on this machine, and LocalStack is where its AWS is."""
+        return self.parameters.get("here", False)
 
     @property
     def source_dsn(self) -> str:
@@ -111,17 +118,18 @@ def settings() -> Settings:
     """Read the settings. Raises UserError naming the variable that is wrong."""
     hosts = Hosts(**{f.name: os.environ.get(f"GROUNDWORK_HOST_{f.name.upper()}") or f.default for f in fields(Hosts)})
     ports = Ports(**{f.name: port_of(f.name, f.default) for f in fields(Ports)})
-    parameters = yaml.safe_load((ROOT / "cloudformation" / "environments" / "local.yaml").read_text())
+    parameters = read_environment(os.environ.get("TARGET") or "local")
+    here = parameters.get("here", False)
     folder = os.environ.get("OLIST_CSV_DIR")
     return Settings(
         root=ROOT,
         state=STATE,
         environment=parameters["environment"],
-        parameters={**parameters, "source_host": hosts.source, "source_port": ports.source},
+        parameters={"source_host": hosts.source, "source_port": ports.source, **parameters},
         hosts=hosts,
         ports=ports,
         listen=os.environ.get("GROUNDWORK_LISTEN") or "127.0.0.1",
-        credentials=given_credentials(os.environ) or read_credentials(ROOT / ".env"),
+        credentials=given_credentials(os.environ) or (read_credentials(ROOT / ".env") if here else None),
         workers=whole_number("WORKERS", 1),
         worker_cores=whole_number("WORKER_CORES", 2),
         worker_memory=os.environ.get("WORKER_MEMORY") or "2g",
@@ -129,6 +137,15 @@ def settings() -> Settings:
         scale=number("SCALE", 0.1),
         seed=int(number("SEED", 42)),
     )
+
+
+def read_environment(name: str) -> dict:
+    """The parameters of an environment. Raises UserError where there is none of that name."""
+    folder = ROOT / "cloudformation" / "environments"
+    names = sorted(file.stem for file in folder.glob("*.yaml"))
+    if name not in names:
+        raise UserError(f"there is no environment {name}: TARGET is one of {', '.join(names)}")
+    return yaml.safe_load((folder / f"{name}.yaml").read_text())
 
 
 def port_of(service: str, default: int) -> int:

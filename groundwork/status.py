@@ -1,14 +1,18 @@
 """What is up, what is deployed, and how the last run went."""
 
 from groundwork import deploy, runtimes
-from groundwork.airflow_api import Airflow
-from groundwork.aws import use_local_endpoint
+from groundwork.airflow_api import airflow_of
 from groundwork.pipeline import DAG
 from groundwork.settings import Settings, UserError
 
 
 def status(settings: Settings) -> dict:
-    """``services`` (name, up, port, description), ``stacks`` (name, status), ``last_run`` (id, state, times)."""
+    """``services`` (name, up, port, description), ``stacks`` (name, status), ``last_run`` (id, state, times).
+
+    An account has no services of ours.
+    """
+    if not settings.here:
+        return {"services": [], "stacks": stacks(settings), "last_run": last_run(settings)}
     services = runtimes.current(settings).status(settings)
     up = {s["name"] for s in services if s["up"]}
     return {
@@ -19,7 +23,6 @@ def status(settings: Settings) -> dict:
 
 
 def stacks(settings: Settings) -> list[dict]:
-    use_local_endpoint()
     names = [deploy.name_of(settings, part) for part in deploy.stacks_of(settings)]
     return [
         {"name": name, "status": (deploy.describe(name) or {}).get("StackStatus", "not deployed")} for name in names
@@ -28,7 +31,7 @@ def stacks(settings: Settings) -> list[dict]:
 
 def last_run(settings: Settings) -> dict | None:
     try:
-        run = Airflow(settings).latest_run(DAG)
+        run = airflow_of(settings).latest_run(DAG)
     except UserError:
         return None
     return {key: run[key] for key in ("dag_run_id", "state", "start_date", "end_date")} if run else None

@@ -11,6 +11,7 @@ from psycopg import sql
 
 SCHEMA = "shop"
 DMS_ROLE = "dms"
+RDS_REPLICATION = "rds_replication"
 
 
 def create_table(contract: Contract) -> str:
@@ -38,14 +39,17 @@ def foreign_keys(contracts: Iterable[Contract]) -> list[str]:
     ]
 
 
-def dms_role(password: str, role_exists: bool) -> list[str]:
+def dms_role(password: str, known_roles: set[str]) -> list[str]:
     """The role that AWS DMS connects as: it may replicate, and read the tables, also those made later.
 
+    On RDS nobody may give the right to replicate but by a role of RDS's own.
     https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Source.PostgreSQL.html
     """
-    verb = "ALTER" if role_exists else "CREATE"
+    verb = "ALTER" if DMS_ROLE in known_roles else "CREATE"
+    on_rds = RDS_REPLICATION in known_roles
     return [
-        f"{verb} ROLE {DMS_ROLE} LOGIN REPLICATION PASSWORD {sql.Literal(password).as_string()}",
+        f"{verb} ROLE {DMS_ROLE} LOGIN {'' if on_rds else 'REPLICATION '}PASSWORD {sql.Literal(password).as_string()}",
+        *([f"GRANT {RDS_REPLICATION} TO {DMS_ROLE}"] if on_rds else []),
         f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
         f"GRANT USAGE ON SCHEMA {SCHEMA} TO {DMS_ROLE}",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO {DMS_ROLE}",

@@ -141,8 +141,8 @@ def connect(dsn: str) -> psycopg.Connection:
 def create_dms_role(dsn: str, password: str) -> None:
     """Make, or set right, the role that DMS connects as. It may come before or after the tables."""
     with connect(dsn) as connection:
-        found = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ddl.DMS_ROLE]).fetchone()
-        for statement in ddl.dms_role(password, role_exists=found is not None):
+        known = {name for (name,) in connection.execute("SELECT rolname FROM pg_roles")}
+        for statement in ddl.dms_role(password, known):
             connection.execute(statement)
 
 

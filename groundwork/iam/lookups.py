@@ -50,6 +50,10 @@ class Lookups(functions.Functions):
         return client("redshift-serverless").get_workgroup(workgroupName=name)["workgroup"]["workgroupArn"]
 
     @functions.signature({"types": ["string"]})
+    def _func_namespace(self, name):
+        return client("redshift-serverless").get_namespace(namespaceName=name)["namespace"]["namespaceArn"]
+
+    @functions.signature({"types": ["string"]})
     def _func_query_work_group(self, query):
         return work_group_of(query)
 

@@ -1,104 +1,127 @@
-"""Production's stacks, all of them, with production's parameters: deployed on the plug-in, changed, and deleted.
+"""Production on the plug-in, with production's parameters: deployed, changed, and destroyed by the commands' own code.
 
-Behind them are real servers: PostgreSQL for RDS and for Redshift, Airflow's own answer about its version for MWAA.
+Behind it are real servers: PostgreSQL for RDS and for Redshift, Airflow's own answer about its version for MWAA.
 """
 
 import json
 import time
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import yaml
 
-from groundwork import aws, deploy, services
+from groundwork import aws, changes, deploy, destroy, guards, rehearsal, set_up
 from groundwork.iam import report
 from groundwork.iam.account import deployed_roles, resource_policy
 from groundwork.iam.parity import examine, recorded_calls
-from groundwork.install import ROOT, venv
-from groundwork.postgres.server import Server, read_configuration
-from groundwork.runtimes.stages import make_certificate
+from groundwork.leftovers import FOUND
+from groundwork.settings import UserError
 from groundwork.settings import settings as read_settings
 
-AIRFLOW = ROOT / "localstack" / "tests" / "mwaa" / "version_of_airflow.py"
-PRODUCTION = ROOT / "cloudformation" / "environments" / "production.yaml"
-KEPT = {"AWS::S3::Bucket", "AWS::KMS::Key"}
+ARTIFACTS = "groundwork-production-artifacts-000000000000"
+# What a platform that never ran a pipeline, or never changed its database's kind, has none of.
+NOT_YET = {"EMR cluster", "database snapshot"}
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("production")
-
-
-@pytest.fixture(scope="module")
-def source(state):
-    configuration = read_configuration("source")
-    server = Server(state / "source", services.free_port(), "test", {"fsync": "off", **configuration})
-    server.initialise()
-    make_certificate(server.data)
-    with services.running(services.postgres("source", server), state / "source.log"):
-        yield server
-
-
-@pytest.fixture(scope="module")
-def endpoint(state, source, postgres_server):
-    port = services.free_port()
-    airflow = services.Service(
-        "airflow", [str(venv("airflow") / "bin" / "python"), str(AIRFLOW), str(port)], port,
-        {"AIRFLOW_HOME": str(state / "airflow")}, health=f"http://127.0.0.1:{port}/api/v2/version",
-    )  # fmt: skip
-    localstack = services.localstack(
-        services.free_port(), state, postgres_server.dsn(), "http://127.0.0.1:1", "none",
-        source_dsn=source.dsn(), airflow_url=f"http://127.0.0.1:{port}",
-    )  # fmt: skip
-    with services.running(airflow, state / "airflow.log"), services.running(localstack, state / "localstack.log"):
-        yield localstack.port
-
-
-@pytest.fixture(scope="module")
-def production(state, endpoint):
-    """The settings with which production would be deployed, on the plug-in, by a Sceptre that asks more often."""
-    parameters = yaml.safe_load(PRODUCTION.read_text())
+def production(tmp_path_factory):
+    """Production's settings, for which the plug-in is AWS, and a Sceptre that asks more often."""
+    state = tmp_path_factory.mktemp("production")
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in services.aws_environment(endpoint).items():
-            patch.setenv(name, value)
+        patch.setenv("TARGET", "production")
+        patch.setenv("SCALE", "0.01")
         patch.setattr("sceptre.plan.actions.time", SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / 20)))
-        aws.client.cache_clear()
-        yield replace(read_settings(), state=state, environment="production", parameters=parameters)
-        aws.client.cache_clear()
+        read_settings.cache_clear()
+        with rehearsal.stand_in(state):
+            yield replace(read_settings(), state=state)
+    read_settings.cache_clear()
 
 
-def test_productions_stacks_are_deployed_changed_and_deleted(production):
-    put_files_of_airflow(production)
-    deploy.deploy_stacks(production, print)
+def test_production_is_deployed_changed_and_destroyed(production):
+    a_new_environment_is_announced_by_type(production)
+    a_failed_deployment_goes_on_where_it_stopped(production)
     made = recorded_calls()
     assert states(production) == {"CREATE_COMPLETE"}
     outputs_are_the_running_parts(production)
-    assert [kind for kind, found in what_is_there().items() if not found] == []
+    assert {kind for kind, names in FOUND.items() if not names(production)} == NOT_YET
 
     bigger = {**production.parameters, "mwaa_max_workers": 5, "source_backup_days": 14, "monthly_budget_usd": 300}
+    changed = replace(production, parameters=bigger)
+    announced = changes.changes(changed)
+    assert {(c.action, c.what.split()[0]) for c in announced} == {
+        ("Modify", "Airflow"), ("Modify", "Instance"), ("Modify", "Budget"),
+    }  # fmt: skip
     before = len(recorded_calls())
-    deploy.deploy_stacks(replace(production, parameters=bigger), print)
+    deploy.deploy_stacks(changed, print)
     made += recorded_calls()[before:]
     assert aws.client("mwaa").get_environment(Name="groundwork-production")["Environment"]["MaxWorkers"] == 5
     [instance] = aws.client("rds").describe_db_instances()["DBInstances"]
     assert instance["BackupRetentionPeriod"] == 14
     budget = aws.client("budgets").describe_budget(AccountId="000000000000", BudgetName="groundwork-production")
     assert budget["Budget"]["BudgetLimit"]["Amount"] == "300"
+    assert changes.changes(changed) == []
 
     the_deploy_role_may_do_it(made)
 
-    assert delete_stacks(production) == KEPT
-    assert [kind for kind, found in what_is_there().items() if found] == []
+    set_up.fill(production, print)
+    leave_what_hinders_a_deletion()
+    destroy.destroy(production, print)
+    assert destroy.leftovers(production) == []
+    assert what_else_is_there() == []
+    destroy.destroy(production, print)
 
 
-def put_files_of_airflow(production) -> None:
-    """MWAA reads files of a bucket that storage makes, so they are put between."""
-    deploy.deploy_stacks(replace(production, parameters={**production.parameters, "stacks": ["storage"]}), print)
-    bucket = "groundwork-production-artifacts-000000000000"
-    for name in ("mwaa_requirements", "mwaa_startup_script"):
-        aws.client("s3").put_object(Bucket=bucket, Key=production.parameters[name], Body=b"")
+def a_new_environment_is_announced_by_type(production) -> None:
+    announced = changes.changes(production)
+    assert {c.action for c in announced} == {"Add"}
+    assert len({c.stack for c in announced}) == 13
+    assert "6 × AWS::S3::Bucket" in {c.what for c in announced}
+
+
+def a_failed_deployment_goes_on_where_it_stopped(production) -> None:
+    """The database's version is not that of the server: what waits for it fails, the rest is deployed once."""
+    wrong = replace(production, parameters={**production.parameters, "airflow_version": "3.2.0"})
+    with pytest.raises(UserError, match=r"AirflowVersion 3\.2\.0 is not available"):
+        set_up.deploy_platform(wrong, print)
+    there = {part: deploy.describe(deploy.name_of(production, part)) for part in deploy.stacks_of(production)}
+    done = {part: stack["StackId"] for part, stack in there.items() if stack and part != "orchestration"}
+    assert "storage" in done
+    set_up.deploy_platform(production, print)
+    for part, stack in done.items():
+        found = deploy.describe(deploy.name_of(production, part))
+        assert (found["StackId"], found.get("LastUpdatedTime")) == (stack, there[part].get("LastUpdatedTime")), part
+
+
+def leave_what_hinders_a_deletion() -> None:
+    """A bucket with versions, a mark of a deletion and an unfinished upload, one with many objects, a running task."""
+    s3 = aws.client("s3")
+    s3.put_object(Bucket=ARTIFACTS, Key="spark/silver.py", Body=b"changed")
+    s3.delete_object(Bucket=ARTIFACTS, Key="spark/silver.py")
+    s3.create_multipart_upload(Bucket=ARTIFACTS, Key="unfinished")
+    assert {"Versions", "DeleteMarkers"} <= set(s3.list_object_versions(Bucket=ARTIFACTS))
+    for number in range(1001):
+        s3.put_object(Bucket=ARTIFACTS.replace("artifacts", "logs"), Key=str(number), Body=b"")
+    task = aws.variable("replication_task_arn")
+    aws.client("dms").start_replication_task(ReplicationTaskArn=task, StartReplicationTaskType="start-replication")
+
+
+@pytest.mark.parametrize(
+    "account, expected, problem",
+    [
+        ("000000000000", "000000000000", None),
+        ("000000000000", "", "account 000000000000, and production belongs to 111122223333"),
+        ("222233334444", "000000000000", "account 222233334444, and production belongs to 000000000000"),
+    ],
+)
+def test_only_the_expected_account_is_touched(production, monkeypatch, account, expected, problem):
+    monkeypatch.setenv("EXPECTED_ACCOUNT", expected)
+    # LocalStack has an account for every key that is a number of an account.
+    with aws.environment({"AWS_ACCESS_KEY_ID": account}):
+        if problem is None:
+            assert guards.check_identity(production) == account
+        else:
+            with pytest.raises(UserError, match=problem):
+                guards.check_identity(production)
 
 
 def states(production) -> set[str]:
@@ -124,50 +147,17 @@ def the_deploy_role_may_do_it(calls: list[dict]) -> None:
     assert parity.unknown == []
 
 
-def delete_stacks(production) -> set[str]:
-    """Delete the stacks and give back the types of what they left behind on purpose."""
-    client = aws.client("cloudformation")
-    names = [deploy.name_of(production, part) for part in deploy.stacks_of(production)]
-    resources = [r for n in names for r in client.describe_stack_resources(StackName=n)["StackResources"]]
-    aws.client("rds").modify_db_instance(DBInstanceIdentifier="groundwork-production", DeletionProtection=False)
-    deploy.plan_of(production).delete()
-    assert [name for name in names if deploy.describe(name)] == []
-    buckets = {bucket["Name"] for bucket in aws.client("s3").list_buckets()["Buckets"]}
-    keys = {key["KeyId"] for key in aws.client("kms").list_keys()["Keys"]}
-    return {r["ResourceType"] for r in resources if r["PhysicalResourceId"] in buckets | keys}
-
-
-def what_is_there() -> dict[str, list]:
-    """What there is of the environment, by each service's own account."""
+def what_else_is_there() -> list:
+    """What costs nothing and has no name of ours, asked of the services once more."""
     client = aws.client
-    own = "groundwork-production"
-    return {
-        "replication instance": client("dms").describe_replication_instances()["ReplicationInstances"],
-        "database": client("rds").describe_db_instances()["DBInstances"],
-        "database's groups": client("rds").describe_db_subnet_groups()["DBSubnetGroups"],
-        "Airflow": client("mwaa").list_environments()["Environments"],
-        "workgroup": client("redshift-serverless").list_workgroups()["workgroups"],
-        "namespace": client("redshift-serverless").list_namespaces()["namespaces"],
-        "crawler": client("glue").get_crawlers()["Crawlers"],
-        "catalog": client("glue").get_databases()["DatabaseList"],
-        "VPC": [v for v in client("ec2").describe_vpcs()["Vpcs"] if not v["IsDefault"]],
-        "address": client("ec2").describe_addresses()["Addresses"],
-        "NAT gateway": [n for n in client("ec2").describe_nat_gateways()["NatGateways"] if n["State"] != "deleted"],
-        "flow log": client("ec2").describe_flow_logs()["FlowLogs"],
-        "secret": client("secretsmanager").list_secrets()["SecretList"],
-        "parameter": client("ssm").get_parameters_by_path(Path="/groundwork/production/variables")["Parameters"],
-        "role": [r for r in client("iam").list_roles()["Roles"] if own in r["RoleName"] or "dms" in r["RoleName"]],
-        "provider": client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"],
-        "alarm": client("cloudwatch").describe_alarms()["MetricAlarms"],
-        "rule": client("events").list_rules()["Rules"],
-        "topic": client("sns").list_topics()["Topics"],
-        "monitor": client("ce").get_anomaly_monitors()["AnomalyMonitors"],
-        "budget": budgets(),
-    }
-
-
-def budgets() -> list:
-    try:
-        return [aws.client("budgets").describe_budget(AccountId="000000000000", BudgetName="groundwork-production")]
-    except aws.client("budgets").exceptions.NotFoundException:
-        return []
+    return [
+        *(v for v in client("ec2").describe_vpcs()["Vpcs"] if not v["IsDefault"]),
+        *client("ec2").describe_addresses()["Addresses"],
+        *client("ec2").describe_flow_logs()["FlowLogs"],
+        *client("rds").describe_db_subnet_groups()["DBSubnetGroups"],
+        *client("glue").get_databases()["DatabaseList"],
+        *(r for r in client("iam").list_roles()["Roles"] if "dms" in r["RoleName"]),
+        *client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"],
+        *client("sns").list_topics()["Topics"],
+        *client("ce").get_anomaly_monitors()["AnomalyMonitors"],
+    ]

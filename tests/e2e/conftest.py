@@ -13,7 +13,7 @@ from groundwork.settings import settings as read_settings
 
 @pytest.fixture(scope="session")
 def settings():
-    aws.use_local_endpoint()
+    aws.connect()
     return read_settings()
 
 
