@@ -38,9 +38,13 @@ class Task:
 
 
 class Airflow(ABC):
-    """What is asked of an Airflow, wherever it runs; ``url`` is that of its pages."""
+    """What is asked of an Airflow, wherever it runs; ``url`` is that of its pages.
+
+    Who follows a run looks every ``poll`` seconds.
+    """
 
     url: str
+    poll: float
 
     @abstractmethod
     def request(self, method: str, path: str, query: dict | None = None, body: dict | None = None) -> dict:
@@ -81,6 +85,8 @@ class Airflow(ABC):
 class OwnAirflow(Airflow):
     """A session with the Airflow on this machine."""
 
+    poll = 1
+
     def __init__(self, settings: Settings):
         self.url = f"http://{settings.hosts.airflow}:{settings.ports.airflow}"
         self.session = requests.Session()
@@ -107,6 +113,8 @@ class OwnAirflow(Airflow):
 
 class ManagedAirflow(Airflow):
     """The environment's Airflow on MWAA."""
+
+    poll = 10
 
     def __init__(self, settings: Settings):
         self.name = f"groundwork-{settings.environment}"

@@ -6,7 +6,7 @@ import sys
 from typing import Annotated, NoReturn
 
 import typer
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 from rich.table import Table
 
 from groundwork import console, runtimes
@@ -35,7 +35,10 @@ def command(function):
         except (UserError, InstallError) as error:
             fail(str(error))
         except EndpointConnectionError as error:
-            fail(f"AWS does not answer at {error.kwargs['endpoint_url']}: `make local-up` brings the platform up")
+            remedy = "`make local-up` brings the platform up" if settings().here else "are you connected?"
+            fail(f"AWS does not answer at {error.kwargs['endpoint_url']}: {remedy}")
+        except (BotoCoreError, ClientError) as error:
+            fail(f"AWS: {error}")
 
     return wrapped
 
@@ -195,10 +198,16 @@ def status(as_json: Json = False) -> None:
 
 @command
 def doctor(as_json: Json = False) -> None:
-    """Check that this machine can run the platform; each problem comes with its remedy."""
-    from groundwork.doctor import examine
+    """Check that this machine, or the account of TARGET, can have the platform; each problem comes with its remedy."""
+    from groundwork import doctor as machine
+    from groundwork import doctor_account as account
+    from groundwork.aws import connect
 
-    checks = examine(settings(), runtimes.to_start(settings(), prefer_containers=True)[0])
+    connect()
+    if settings().here:
+        checks = machine.examine(settings(), runtimes.to_start(settings(), prefer_containers=True)[0])
+    else:
+        checks = account.examine(settings())
     if as_json:
         print_json([vars(check) for check in checks])
     else:

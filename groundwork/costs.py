@@ -71,6 +71,7 @@ def costs_of(stack: str, parameters: dict, prices: dict[str, list[dict]]) -> lis
             number = sum(r["Type"] == kind and has <= r.get("Properties", {}).items() for r in resources)
             if number:
                 number *= parameters[price["times"]] if "times" in price else 1
+                number *= 2 if parameters.get(price.get("doubled")) else 1
                 hourly = number * usd(price, parameters) / HOURS[price["unit"]]
                 costs.append(cost(stack, price, number, hourly=hourly))
     return costs

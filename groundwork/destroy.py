@@ -79,6 +79,7 @@ def lift_protection(settings: Settings, say: Say) -> None:
         if instance["DBInstanceIdentifier"] == name and instance["DeletionProtection"]:
             say(f"lifting the deletion protection of the database {name}")
             rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
+            rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier=name)
 
 
 def delete_stacks(settings: Settings, say: Say) -> None:

@@ -31,7 +31,7 @@ def check_endpoints() -> None:
         url = client(service).meta.endpoint_url
         if is_local(urlsplit(url).hostname or ""):
             raise UserError(
-                f"{service} would be asked at {url}, which is no address of AWS: unset AWS_ENDPOINT_URL "
+                f"{service} would be asked at {url}, no address of AWS: unset AWS_ENDPOINT_URL "
                 f"and AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}, and endpoint_url in ~/.aws/config"
             )
 
@@ -49,7 +49,7 @@ def check_identity(settings: Settings) -> str:
     try:
         found = client("sts").get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
-        raise UserError(f"AWS takes no credentials of yours: {error} → `aws sso login`, or set AWS_PROFILE") from error
+        raise UserError(f"AWS takes no credentials of yours ({error}): `aws sso login`, or set AWS_PROFILE") from error
     if found != expected:
         raise UserError(
             f"the credentials are those of account {found}, and {settings.environment} belongs to {expected}: "

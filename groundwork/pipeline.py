@@ -29,7 +29,7 @@ class Outcome:
     stages: dict[str, float]
 
 
-def run(settings: Settings, poll: float = 1.0) -> Outcome:
+def run(settings: Settings) -> Outcome:
     """Trigger the DAG (or follow the run under way) until it ends. Raises UserError with the failed task's log."""
     airflow = airflow_of(settings)
     wait_for_dag(airflow)
@@ -38,7 +38,7 @@ def run(settings: Settings, poll: float = 1.0) -> Outcome:
     started, follower = time.monotonic(), Follower()
     while (state := airflow.run_state(DAG, name)) in ("queued", "running"):
         follower.look(airflow.tasks(DAG, name))
-        time.sleep(poll)
+        time.sleep(airflow.poll)
     tasks = airflow.tasks(DAG, name)
     follower.look(tasks)
     if state != "success":

@@ -10,22 +10,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from groundwork import aws, destroy, services, set_up
+from groundwork import aws, changes, destroy, services, set_up
 from groundwork.install import ROOT, venv
 from groundwork.postgres.server import Server, read_configuration
 from groundwork.runtimes.stages import make_certificate
-from groundwork.settings import Settings, UserError
+from groundwork.settings import Settings
 
 
 def rehearse(settings: Settings, say: Callable[[str], None]) -> None:
     """Deploy the environment, seed its source, destroy it. Raises UserError with what failed or what is left."""
     with tempfile.TemporaryDirectory(prefix="groundwork-") as folder, stand_in(Path(folder)):
         rehearsed = replace(settings, state=Path(folder))
+        changes.show(changes.changes(rehearsed))
         set_up.set_up(rehearsed, say)
         destroy.destroy(rehearsed, say)
-        if left := destroy.leftovers(rehearsed):
-            raise UserError("left behind:\n" + "\n".join(left))
-        say("nothing is left")
 
 
 @contextmanager

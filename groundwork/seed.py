@@ -1,6 +1,7 @@
 """Fill the source: with Kaggle's CSVs where a folder of them is given, else with generated ones of the same shape.
 
-It is the database of the environment's own stack where it has one, else the one on this machine.
+It is the database of the environment's own stack where it has one, else the one on this machine. A database that the
+user brought is not touched.
 """
 
 import json
@@ -19,6 +20,9 @@ from seed_data.csv_folder import SeedError
 
 def seed(settings: Settings, say: Callable[[str], None]) -> None:
     """Make the replication user and load the data. Doing it again changes nothing. Raises UserError."""
+    if not settings.here and not has_database(settings):
+        say("the source is a database of your own: docs/deploy.md says what DMS needs there")
+        return
     contracts = load_contracts(settings.root / "contracts" / "olist")
     try:
         folder = settings.olist_csv_dir or generated(settings, contracts, say)
@@ -46,8 +50,12 @@ def generated(settings: Settings, contracts: dict[str, Contract], say: Callable[
     return folder
 
 
+def has_database(settings: Settings) -> bool:
+    return "database" in stacks_of(settings)
+
+
 def owner_dsn(settings: Settings) -> str:
-    if "database" not in stacks_of(settings):
+    if not has_database(settings):
         return settings.source_dsn
     found = client("rds").describe_db_instances(DBInstanceIdentifier=f"groundwork-{settings.environment}")
     instance = found["DBInstances"][0]

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from groundwork import aws, changes, deploy, destroy, guards, rehearsal, set_up
+from groundwork import aws, changes, deploy, destroy, doctor_account, guards, rehearsal, set_up
 from groundwork.iam import report
 from groundwork.iam.account import deployed_roles, resource_policy
 from groundwork.iam.parity import examine, recorded_calls
@@ -38,20 +38,23 @@ def production(tmp_path_factory):
 
 
 def test_production_is_deployed_changed_and_destroyed(production):
+    the_doctor_says("once", "OK", "will be made", production)
+    before = len(recorded_calls())
     a_new_environment_is_announced_by_type(production)
     a_failed_deployment_goes_on_where_it_stopped(production)
-    made = recorded_calls()
+    made = recorded_calls()[before:]
     assert states(production) == {"CREATE_COMPLETE"}
     outputs_are_the_running_parts(production)
+    the_doctor_says("once", "OK", "are there", production)
     assert {kind for kind, names in FOUND.items() if not names(production)} == NOT_YET
 
     bigger = {**production.parameters, "mwaa_max_workers": 5, "source_backup_days": 14, "monthly_budget_usd": 300}
     changed = replace(production, parameters=bigger)
+    before = len(recorded_calls())
     announced = changes.changes(changed)
     assert {(c.action, c.what.split()[0]) for c in announced} == {
         ("Modify", "Airflow"), ("Modify", "Instance"), ("Modify", "Budget"),
     }  # fmt: skip
-    before = len(recorded_calls())
     deploy.deploy_stacks(changed, print)
     made += recorded_calls()[before:]
     assert aws.client("mwaa").get_environment(Name="groundwork-production")["Environment"]["MaxWorkers"] == 5
@@ -70,6 +73,19 @@ def test_production_is_deployed_changed_and_destroyed(production):
     assert what_else_is_there() == []
     destroy.destroy(production, print)
 
+    aws.client("iam").create_role(RoleName="dms-vpc-role", AssumeRolePolicyDocument="{}")
+    the_doctor_says("once", "FAIL", "has dms-vpc-role already", production)
+    aws.client("iam").delete_role(RoleName="dms-vpc-role")
+
+
+def the_doctor_says(name: str, level: str, words: str, production) -> None:
+    checks = [*doctor_account.check_once(production), doctor_account.check_zones(production)]
+    checks += doctor_account.check_quotas(production)
+    assert {"once", "region", "quota"} == {check.name for check in checks}
+    [check] = [check for check in checks if check.name == name]
+    assert (check.level, words in check.text) == (level, True), check
+    assert bool(check.remedy) == (level == "FAIL")
+
 
 def a_new_environment_is_announced_by_type(production) -> None:
     announced = changes.changes(production)
@@ -79,7 +95,7 @@ def a_new_environment_is_announced_by_type(production) -> None:
 
 
 def a_failed_deployment_goes_on_where_it_stopped(production) -> None:
-    """The database's version is not that of the server: what waits for it fails, the rest is deployed once."""
+    """No Airflow of that version runs here: its stack fails, and the others are not made again by the next attempt."""
     wrong = replace(production, parameters={**production.parameters, "airflow_version": "3.2.0"})
     with pytest.raises(UserError, match=r"AirflowVersion 3\.2\.0 is not available"):
         set_up.deploy_platform(wrong, print)

@@ -3,9 +3,11 @@
 import socket
 
 import pytest
+from botocore.stub import Stubber
 
 from groundwork import aws, guards
 from groundwork.settings import UserError, read_environment
+from groundwork.settings import settings as read_settings
 from tests.isolation import groundwork, isolated_environment
 
 # Credentials that no account has, and nowhere to find others.
@@ -43,6 +45,10 @@ def test_without_credentials_it_says_how_to_get_some(environment):
     line = refused({**environment, **NOBODY}, "run")
     assert "Unable to locate credentials" in line
     assert "aws sso login" in line
+
+
+def test_a_profile_that_is_not_there_is_named(environment):
+    assert "nobody's" in refused({**environment, **NOBODY, "AWS_PROFILE": "nobody's"}, "status")
 
 
 def test_an_unknown_environment_is_named_with_those_that_there_are(environment):
@@ -88,6 +94,14 @@ def test_a_local_endpoint_in_the_configuration_is_refused(account, tmp_path):
         pytest.raises(UserError, match="~/.aws/config"),
     ):
         guards.check_endpoints()
+
+
+def test_expired_credentials_are_told_in_a_line(account):
+    with Stubber(aws.client("sts")) as sts:
+        sts.add_client_error("get_caller_identity", "ExpiredToken", "The security token is expired")
+        with pytest.raises(UserError, match=r"^AWS takes no credentials of yours .*expired.*aws sso login") as refusal:
+            guards.check_identity(read_settings())
+    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(

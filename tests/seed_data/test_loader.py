@@ -108,6 +108,21 @@ def test_dms_role_reads_the_tables_wherever_it_is_made(csv_folder, database, con
     assert ask(as_dms, "SELECT rolreplication, rolsuper FROM pg_roles WHERE rolname = 'dms'") == [(True, False)]
 
 
+def test_on_rds_the_dms_role_replicates_as_a_member_of_rds_own_role(database):
+    """Nobody may give REPLICATION there; the role that may is RDS's."""
+    create_dms_role(database, "secret")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("ALTER ROLE dms NOREPLICATION")
+        connection.execute("CREATE ROLE rds_replication")
+    try:
+        create_dms_role(database, "secret")
+        assert ask(database, "SELECT rolreplication FROM pg_roles WHERE rolname = 'dms'") == [(False,)]
+        assert ask(database, "SELECT pg_has_role('dms', 'rds_replication', 'member')") == [(True,)]
+    finally:
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute("DROP ROLE rds_replication")
+
+
 # --- bad input: a clear error, and nothing half-written ---------------------------------------------------
 
 
