@@ -1,4 +1,4 @@
-"""A step of a hundred tasks of a second each; prints which attempt of each task gave its result."""
+"""A step of eighty tasks of a second each; prints which attempt of each task gave its result."""
 
 import time
 
@@ -12,4 +12,4 @@ def work(_: int) -> int:
 
 
 context = SparkSession.builder.appName("slow tasks").getOrCreate().sparkContext
-print(context.parallelize(range(100), 100).map(work).collect())
+print(context.parallelize(range(80), 80).map(work).collect())
