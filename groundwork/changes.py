@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import yaml
 from botocore.exceptions import ClientError
-from rich.table import Table
+from rich.table import Column, Table
 from sceptre.exceptions import SceptreException
 from sceptre.plan.actions import StackActions
 from sceptre.stack import Stack
@@ -42,7 +42,7 @@ def changes(settings: Settings) -> list[Change]:
 
 
 def show(planned: list[Change]) -> None:
-    table = Table("stack", "change", "resource")
+    table = Table(Column("stack", overflow="fold"), "change", "resource", title="What would change")
     for change in planned:
         colour = COLOURS.get(change.action, "yellow")
         table.add_row(change.stack, f"[{colour}]{change.action.lower()}[/{colour}]", change.what)
@@ -59,7 +59,7 @@ def changes_of(stack: Stack) -> Iterator[Change]:
     try:
         found = change_set(stack)
     except (ClientError, SceptreException) as error:
-        yield Change(name, "Modify", f"what its inputs say, which follow from other stacks ({error})")
+        yield Change(name, "Modify", f"known only when the stacks before it are deployed ({error})")
         return
     for change in found:
         resource = change["ResourceChange"]

@@ -144,7 +144,8 @@ def name_of(settings: Settings, part: str) -> str:
 
 def fingerprint_of(settings: Settings) -> str:
     """A hash of everything that the stacks are made of."""
-    sources = sorted((settings.root / "cloudformation").rglob("*.yaml"))
+    folders = [settings.root / "cloudformation" / name for name in ("config", "templates")]
+    sources = [source for folder in folders for source in sorted(folder.glob("*.yaml"))]
     text = "".join(s.read_text() for s in sources) + json.dumps(settings.parameters, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -101,20 +101,21 @@ def check_once(settings: Settings) -> Iterator[Check]:
 def check_quotas(settings: Settings) -> Iterator[Check]:
     deployed = bool(deploy.describe(deploy.name_of(settings, "network")))
     for quota in QUOTAS:
-        try:
-            found = client("service-quotas").get_service_quota(ServiceCode=quota.service, QuotaCode=quota.code)
-        except ClientError as error:
-            yield Check(
-                "quota", "WARN", f"{quota.what}: not known ({error.response['Error']['Code']})",
-                f"look at https://console.aws.amazon.com/servicequotas/home/services/{quota.service}/quotas/{quota.code}",
-            )  # fmt: skip
-            continue
-        limit, needed = found["Quota"]["Value"], quota.used() + (0 if deployed else quota.adds(settings.parameters))
-        text = f"{quota.what}: {needed:g} of {limit:g}"
-        if needed <= limit:
-            yield Check("quota", "OK", text)
-        else:
-            yield Check("quota", "FAIL", text, f"ask for more of {quota.code} of {quota.service} in Service Quotas")
+        yield check_quota(quota, 0 if deployed else quota.adds(settings.parameters))
+
+
+def check_quota(quota: Quota, adds: int) -> Check:
+    try:
+        found = client("service-quotas").get_service_quota(ServiceCode=quota.service, QuotaCode=quota.code)
+    except ClientError as error:
+        page = f"https://console.aws.amazon.com/servicequotas/home/services/{quota.service}/quotas/{quota.code}"
+        text = f"{quota.what}: not known ({error.response['Error']['Code']}), {adds} more are needed"
+        return Check("quota", "WARN", text, f"look at {page}")
+    limit, needed = found["Quota"]["Value"], quota.used() + adds
+    text = f"{quota.what}: {needed:g} of {limit:g}"
+    if needed <= limit:
+        return Check("quota", "OK", text)
+    return Check("quota", "FAIL", text, f"ask for more of {quota.code} of {quota.service} in Service Quotas")
 
 
 def check_parameters(settings: Settings) -> Iterator[Check]:

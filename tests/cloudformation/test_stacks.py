@@ -37,7 +37,7 @@ def production(tmp_path_factory):
     read_settings.cache_clear()
 
 
-def test_production_is_deployed_changed_and_destroyed(production):
+def test_production_is_deployed_changed_and_destroyed(production, capsys):
     the_doctor_says("once", "OK", "will be made", production)
     before = len(recorded_calls())
     a_new_environment_is_announced_by_type(production)
@@ -67,15 +67,27 @@ def test_production_is_deployed_changed_and_destroyed(production):
     the_deploy_role_may_do_it(made)
 
     set_up.fill(production, print)
+    passwords = passwords_of_the_platform()
     leave_what_hinders_a_deletion()
     destroy.destroy(production, print)
     assert destroy.leftovers(production) == []
     assert what_else_is_there() == []
     destroy.destroy(production, print)
+    printed = capsys.readouterr()
+    assert "nothing of production is left" in printed.out
+    assert [password for password in passwords if password in printed.out + printed.err] == []
 
     aws.client("iam").create_role(RoleName="dms-vpc-role", AssumeRolePolicyDocument="{}")
     the_doctor_says("once", "FAIL", "has dms-vpc-role already", production)
     aws.client("iam").delete_role(RoleName="dms-vpc-role")
+
+
+def passwords_of_the_platform() -> list[str]:
+    """Those of the replication user, of the database's owner and of the warehouse's administrator."""
+    client = aws.client("secretsmanager")
+    secrets = [client.get_secret_value(SecretId=secret["ARN"]) for secret in client.list_secrets()["SecretList"]]
+    assert len(secrets) == 3
+    return [json.loads(secret["SecretString"])["password"] for secret in secrets]
 
 
 def the_doctor_says(name: str, level: str, words: str, production) -> None:

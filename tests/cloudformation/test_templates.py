@@ -121,6 +121,20 @@ def test_mwaa_has_the_options_that_the_local_airflow_has():
     assert {**given, "groundwork.warehouse_host": "the.warehouse"} == wanted
 
 
+def test_the_deploy_workflow_fits_the_role_that_it_assumes():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())
+    assert workflow["permissions"]["id-token"] == "write"
+    job = workflow["jobs"]["production"]
+    role = template("ci")["Resources"]["DeployRole"]["Properties"]
+    conditions = role["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["StringEquals"]
+    subject = conditions["token.actions.githubusercontent.com:sub"]["Fn::Sub"]
+    assert subject.endswith(":environment:${Environment}")
+    assert job["environment"] == "production"
+    [seconds] = [step["with"]["role-duration-seconds"] for step in job["steps"] if "configure-aws" in str(step)]
+    assert seconds <= role["MaxSessionDuration"]
+    assert job["timeout-minutes"] * 60 <= seconds
+
+
 def test_a_check_that_is_skipped_says_why():
     skipped = [
         skip
