@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 
 from botocore.exceptions import ClientError
 from sceptre.context import SceptreContext
 from sceptre.exceptions import SceptreException
 from sceptre.plan.plan import SceptrePlan
+from sceptre.stack_status import StackStatus
 
 from groundwork import bundle, mwaa
 from groundwork.aws import client, variable
@@ -46,12 +48,13 @@ def launch(settings: Settings, parts: list[str], say: Callable[[str], None]) -> 
     plan = plan_of(settings, parts)
     try:
         with progress(say):
-            plan.launch()
+            statuses = plan.launch()
     except (ClientError, SceptreException) as error:
         # One that waits for another's output fails after that one: its own reason comes first.
         raise UserError("\n".join([*failures(settings), f"the stacks could not be deployed: {error}"])) from error
-    if failed := failures(settings):
-        raise UserError("\n".join(failed))
+    # Not by the stacks' states: an update that was rolled back leaves its mark, and a stack that is as it should be.
+    if failed := [stack.external_name for stack, status in statuses.items() if status != StackStatus.COMPLETE]:
+        raise UserError("\n".join(f"stack {name} failed: {failure_reason(name)}" for name in failed))
 
 
 @contextmanager
@@ -170,15 +173,22 @@ def mark_of(settings: Settings) -> str:
 
 
 def failure_reason(stack: str) -> str:
-    """The reasons of the resources that failed first, or the stack's own."""
+    """The reasons of the resources that failed first when the stack was last changed, or the stack's own."""
     try:
         events = client("cloudformation").describe_stack_events(StackName=stack)["StackEvents"]
     except ClientError as error:
         return str(error)
-    failed = [e for e in reversed(events) if e["ResourceStatus"].endswith("FAILED") and e.get("ResourceStatusReason")]
+    latest = list(takewhile(lambda event: not begins(event), events))
+    failed = [e for e in reversed(latest) if e["ResourceStatus"].endswith("FAILED") and e.get("ResourceStatusReason")]
     if not failed:
         return (describe(stack) or {}).get("StackStatusReason", "no reason given")
     return "; ".join(f"{e['LogicalResourceId']} ({e['ResourceType']}): {e['ResourceStatusReason']}" for e in failed[:3])
+
+
+def begins(event: dict) -> bool:
+    """Whether somebody asked for the stack's creation, update or deletion then."""
+    asked = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
+    return event["ResourceType"] == "AWS::CloudFormation::Stack" and event["ResourceStatus"] in asked
 
 
 def put_files(settings: Settings, say: Callable[[str], None]) -> None:
