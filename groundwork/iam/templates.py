@@ -22,6 +22,13 @@ PLACE = re.compile(r"\$\{([^!}][^}]*)\}")
 class Tagged(yaml.SafeLoader):
     """Reads the short forms of templates (``!Sub x`` as ``{"Fn::Sub": "x"}``) and of Sceptre's configuration."""
 
+    # Sceptre teaches SafeLoader, when it first reads a configuration, to make objects of its own of its tags.
+    yaml_constructors = {
+        tag: constructor
+        for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
+        if not (tag or "").startswith("!")
+    }
+
 
 def read_tag(loader: yaml.Loader, tag: str, node: yaml.Node) -> dict:
     read = loader.construct_scalar if isinstance(node, yaml.ScalarNode) else loader.construct_sequence
