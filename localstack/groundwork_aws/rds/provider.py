@@ -19,6 +19,7 @@ from localstack.aws.api import CommonServiceException, RequestContext, handler
 from localstack.aws.connect import connect_to
 
 from groundwork_aws import settings
+from groundwork_aws.postgres import PostgresServer
 from groundwork_aws.rds import server as engine
 from groundwork_aws.rds.errors import already_exists, invalid, invalid_combination, not_found
 from groundwork_aws.rds.groups import Groups, arn, find_parameter_group, find_subnet_group, keep_tags, store_of
@@ -100,7 +101,7 @@ class RdsProvider(Groups):
             keep_tags(store, instance["DBInstanceArn"], request)
         return {"DBInstance": shown(store, instance)}
 
-    def set_up(self, server: engine.Server, request: dict, parameters: dict, password: str) -> tuple[str, bool]:
+    def set_up(self, server: PostgresServer, request: dict, parameters: dict, password: str) -> tuple[str, bool]:
         """The server's version, and whether the database was made."""
         try:
             version = engine.check_version(
@@ -205,13 +206,13 @@ def check_instance(request: dict) -> None:
         raise invalid_combination("PubliclyAccessible: the PostgreSQL here listens on this machine only")
 
 
-def server_of_plugin() -> engine.Server:
+def server_of_plugin() -> PostgresServer:
     dsn = settings.read().source_dsn
     if dsn is None:
         raise CommonServiceException(
             "InsufficientDBInstanceCapacity", "No PostgreSQL runs here for RDS: GROUNDWORK_SOURCE_DSN is not set."
         )
-    return engine.Server(dsn)
+    return PostgresServer(dsn)
 
 
 def recorded(request: dict, defaults: dict) -> dict:

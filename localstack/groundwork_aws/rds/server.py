@@ -1,10 +1,8 @@
 """The PostgreSQL that runs already and stands for an RDS instance: what it is, and the instance's user and database."""
 
-from dataclasses import dataclass
-
-import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from groundwork_aws.postgres import PostgresServer
 
 # RDS has parameters of its own for what PostgreSQL's configuration file or its rules of access say.
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.PostgreSQL.CommonDBATasks.Parameters.html
@@ -18,26 +16,7 @@ class Mismatch(Exception):
     """The running server is not what was asked for; the text says in what."""
 
 
-@dataclass(frozen=True)
-class Server:
-    """``dsn`` connects as a superuser."""
-
-    dsn: str
-
-    @property
-    def address(self) -> str:
-        return conninfo_to_dict(self.dsn).get("host", "127.0.0.1")
-
-    @property
-    def port(self) -> int:
-        return int(conninfo_to_dict(self.dsn).get("port", 5432))
-
-    def connect(self, database: str = "postgres") -> psycopg.Connection:
-        """A superuser's connection that commits by itself. Raises psycopg.OperationalError when the server is away."""
-        return psycopg.connect(make_conninfo(self.dsn, dbname=database), autocommit=True, connect_timeout=10)
-
-
-def check_version(server: Server, wanted: str, or_newer_minor: bool) -> str:
+def check_version(server: PostgresServer, wanted: str, or_newer_minor: bool) -> str:
     """The running version, which must be ``wanted``, or with its major version a newer one. Raises Mismatch."""
     with server.connect() as connection:
         running = connection.execute("SHOW server_version").fetchone()[0].split()[0]
@@ -47,7 +26,7 @@ def check_version(server: Server, wanted: str, or_newer_minor: bool) -> str:
     return running
 
 
-def check_parameters(server: Server, parameters: dict[str, str]) -> None:
+def check_parameters(server: PostgresServer, parameters: dict[str, str]) -> None:
     """Compare a parameter group's values with those of the running server. Raises Mismatch naming what differs."""
     differences = []
     with server.connect() as connection:
@@ -62,7 +41,7 @@ def check_parameters(server: Server, parameters: dict[str, str]) -> None:
         raise Mismatch("; ".join(differences))
 
 
-def make_master_user(server: Server, name: str, password: str) -> None:
+def make_master_user(server: PostgresServer, name: str, password: str) -> None:
     """The instance's master user, which may make users and databases. Raises Mismatch for a superuser's name."""
     with server.connect() as connection:
         row = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", [name]).fetchone()
@@ -73,7 +52,7 @@ def make_master_user(server: Server, name: str, password: str) -> None:
         connection.execute(statement.format(sql.Identifier(name), sql.Literal(password)))
 
 
-def make_database(server: Server, name: str, owner: str) -> bool:
+def make_database(server: PostgresServer, name: str, owner: str) -> bool:
     """Make the database unless it is there, and let the master user write to it. Says whether it was made."""
     with server.connect() as connection:
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
@@ -84,7 +63,7 @@ def make_database(server: Server, name: str, owner: str) -> bool:
     return not known
 
 
-def remove(server: Server, master_user: str, database: str | None, drop: bool) -> None:
+def remove(server: PostgresServer, master_user: str, database: str | None, drop: bool) -> None:
     """Remove the master user and, where ``drop`` says so, the database. What else it owns goes to the superuser."""
     user = sql.Identifier(master_user)
     with server.connect() as connection:

@@ -5,36 +5,20 @@ belong to the whole server, so two namespaces cannot have an administrator of th
 """
 
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
+
+from groundwork_aws.postgres import PostgresServer
 
 FUNCTIONS = Path(__file__).with_name("functions.sql")
 # Redshift reserves the first four; the last is PostgreSQL's own.
 RESERVED_DATABASES = frozenset({"template0", "template1", "padb_harvest", "sys", "postgres"})
 
 
-@dataclass(frozen=True)
-class Warehouse:
-    """``dsn`` connects as a superuser."""
-
-    dsn: str
-
-    @property
-    def address(self) -> str:
-        return conninfo_to_dict(self.dsn).get("host", "127.0.0.1")
-
-    @property
-    def port(self) -> int:
-        return int(conninfo_to_dict(self.dsn).get("port", 5432))
-
-    def connect(self, database: str | None = None) -> psycopg.Connection:
-        """A superuser's connection that commits by itself. Raises psycopg.OperationalError when the server is away."""
-        parameters = {"dbname": database} if database else {}
-        return psycopg.connect(make_conninfo(self.dsn, **parameters), autocommit=True, connect_timeout=10)
+class Warehouse(PostgresServer):
+    """The server with the namespaces' databases; the Data API signs in to it as a user of a namespace."""
 
     def connection_string(self, database: str, user: str, password: str) -> str:
         return make_conninfo(self.dsn, dbname=database, user=user, password=password, application_name="redshift-data")
