@@ -72,7 +72,13 @@ def test_images_stand_on_three_bases():
     assert set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) - stages == BASES
 
 
-@pytest.mark.parametrize("name", sorted({s["build"]["target"] for s in SERVICES.values()}))
+def test_one_service_builds_each_image_and_none_is_pulled():
+    built = [s["image"] for s in SERVICES.values() if "build" in s]
+    assert sorted(built) == sorted({s["image"] for s in SERVICES.values()})
+    assert {s["pull_policy"] for s in SERVICES.values()} == {"never"}
+
+
+@pytest.mark.parametrize("name", sorted(s["build"]["target"] for s in SERVICES.values() if "build" in s))
 def test_an_image_runs_as_an_ordinary_user_and_takes_over_no_installer(name):
     stage = re.search(rf"^FROM \S+ AS {name}$(.*?)(?=^FROM |\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL).group(1)
     assert re.findall(r"^USER (\S+)", stage, re.MULTILINE)[-1] in ("groundwork", "postgres")

@@ -1,4 +1,4 @@
-"""The Spark cluster under EMR: it loses a worker while a step runs, and takes in another."""
+"""What runs stays up, loses a worker while a step of EMR runs, and takes in another."""
 
 import gzip
 import json
@@ -57,7 +57,8 @@ def job_flow(demo):
 def test_a_worker_killed_in_the_middle_of_a_step_costs_a_retry_of_its_tasks(
     job_flow, settings, runtime, all_workers_again
 ):
-    wait_until(lambda: executors(settings) == master(settings)["aliveworkers"])
+    wait_until(lambda: executors_at_work(settings) == master(settings)["aliveworkers"])
+    time.sleep(3)  # from here on, each of them has a task at any moment
     kill_a_worker(settings, runtime)
     client("emr").get_waiter("step_complete").wait(
         ClusterId=job_flow, StepId=step_of(job_flow)["Id"], WaiterConfig={"Delay": 2, "MaxAttempts": 150}
@@ -65,6 +66,13 @@ def test_a_worker_killed_in_the_middle_of_a_step_costs_a_retry_of_its_tasks(
     attempts = json.loads(output_of(job_flow).splitlines()[-1])
     assert len(attempts) == 80
     assert 1 <= max(attempts) <= 3, "some tasks ran again, none was given up"
+
+
+def test_up_again_leaves_every_service_alone(demo, settings, runtime):
+    before = running(settings, runtime)
+    assert len(before) >= 11
+    assert subprocess.run(command("up")).returncode == 0
+    assert running(settings, runtime) == before
 
 
 def test_the_cluster_has_as_many_workers_as_are_asked_for(demo, settings):
@@ -80,17 +88,26 @@ def master(settings) -> dict:
     return asked(f"http://127.0.0.1:{settings.ports.spark_master_ui}/json/")
 
 
-def executors(settings) -> int:
-    """How many executors work for the application that runs, as its event log tells the history server."""
+def executors_at_work(settings) -> int:
+    """How many executors the application's job has, as its event log tells the history server."""
     applications = f"http://127.0.0.1:{settings.ports.spark_history}/api/v1/applications"
-    names = [a["id"] for a in asked(f"{applications}?status=running") if a["name"] == "slow tasks"]
-    found = asked(f"{applications}/{names[0]}/executors") if names else []
-    return sum(executor["isActive"] and executor["id"] != "driver" for executor in found)
+    for application in asked(f"{applications}?status=running"):
+        if application["name"] == "slow tasks" and asked(f"{applications}/{application['id']}/jobs"):
+            found = asked(f"{applications}/{application['id']}/executors")
+            return sum(executor["isActive"] and executor["id"] != "driver" for executor in found)
+    return 0
 
 
 def asked(url: str):
     with urllib.request.urlopen(url) as answer:
         return json.load(answer)
+
+
+def running(settings, runtime) -> dict[str, str]:
+    """The container or the process of each service."""
+    if runtime is containers:
+        return {c.name: c.id for c in containers.containers(settings) if c.state == "running"}
+    return {name: info["pid"] for name, info in processes.supervised_processes(settings).items()}
 
 
 def kill_a_worker(settings, runtime) -> None:
