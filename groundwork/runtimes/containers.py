@@ -69,6 +69,7 @@ class Container:
 
 
 Judge = Callable[[list[Container]], bool]
+NO_COMMAND = Problem("there is no docker command", "install Docker, or take RUNTIME=processes, which needs none")
 
 
 # --- the engine -------------------------------------------------------------------------------------------------------
@@ -81,7 +82,7 @@ def engine_problem() -> Problem | None:
             ["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, text=True, timeout=30
         )
     except FileNotFoundError:
-        return Problem("there is no docker command", "install Docker, or take RUNTIME=processes, which needs none")
+        return NO_COMMAND
     except subprocess.TimeoutExpired:
         return Problem("the Docker engine does not answer", "restart it, or take RUNTIME=processes, which needs none")
     if "permission denied" in answer.stderr.lower():
@@ -125,7 +126,7 @@ def ports(settings: Settings) -> dict[str, int]:
 def is_running(settings: Settings) -> bool:
     try:
         return any(container.state in ("running", "restarting") for container in containers(settings))
-    except (UserError, FileNotFoundError):
+    except UserError:
         return False
 
 
@@ -279,21 +280,24 @@ def container_of(entry: dict) -> Container:
 
 
 def run(settings: Settings, *arguments: str) -> str:
-    """Compose's output. Raises UserError with its last words."""
-    done = subprocess.run(
-        compose(*arguments), env=environment(settings), cwd=ROOT, capture_output=True, text=True,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    if done.returncode:
-        raise UserError(f"docker compose {arguments[0]} failed:\n{last_lines(done.stderr)}")
-    return done.stdout
+    return output(compose(*arguments), environment(settings))
 
 
 def docker(arguments: list[str]) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return output(["docker", *arguments]).strip()
+
+
+def output(command: list[str], environment: dict[str, str] | None = None) -> str:
+    """What the command prints. Raises UserError with its last words, or with what to do where there is no docker."""
+    try:
+        done = subprocess.run(
+            command, env=environment, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+    except FileNotFoundError:
+        raise UserError(f"{NO_COMMAND.text}: {NO_COMMAND.remedy}") from None
     if done.returncode:
-        raise UserError(f"docker {arguments[0]} failed:\n{last_lines(done.stderr)}")
-    return done.stdout.strip()
+        raise UserError(f"{' '.join(command)} failed:\n{last_lines(done.stderr)}")
+    return done.stdout
 
 
 def compose(*arguments: str) -> list[str]:

@@ -34,8 +34,9 @@ def nothing_up(monkeypatch, tmp_path):
     read_settings.cache_clear()
 
 
-def test_no_docker_command_is_said_with_what_does_without(environment, tmp_path):
-    done = groundwork({**environment, "PATH": str(tmp_path)}, "up")
+@pytest.mark.parametrize("arguments", [["up"], ["status"], ["down"], ["logs", "localstack"]], ids=lambda a: a[0])
+def test_no_docker_command_is_said_with_what_does_without(environment, tmp_path, arguments):
+    done = groundwork({**environment, "PATH": str(tmp_path)}, *arguments)
     assert done.returncode == 1
     assert "there is no docker command" in done.stderr
     assert "RUNTIME=processes" in done.stderr
