@@ -3,12 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from botocore.stub import Stubber
 
-from groundwork import aws
 from groundwork.airflow_api import ManagedAirflow, airflow_of
 from groundwork.settings import UserError, read_environment
 from groundwork.settings import settings as read_settings
+from tests.recorded import recorded_answers
 
 NAME = "groundwork-production"
 ENVIRONMENT = {"Environment": {"Name": NAME, "WebserverUrl": "1.c2.us-east-1.airflow.amazonaws.com"}}
@@ -17,10 +16,8 @@ ENVIRONMENT = {"Environment": {"Name": NAME, "WebserverUrl": "1.c2.us-east-1.air
 @pytest.fixture
 def mwaa():
     """boto3's client with recorded answers: it holds each request against the service's model first."""
-    variables = {"AWS_ACCESS_KEY_ID": "1", "AWS_SECRET_ACCESS_KEY": "1", "AWS_DEFAULT_REGION": "us-east-1"}
-    with aws.environment(variables), Stubber(aws.client("mwaa")) as stub:
+    with recorded_answers("mwaa") as stub:
         yield stub
-        stub.assert_no_pending_responses()
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 import pytest
-from botocore.stub import Stubber
 
-from groundwork import aws, deploy
+from groundwork import deploy
+from tests.recorded import recorded_answers
 
 STACK = "groundwork-production-warehouse"
 
@@ -33,8 +33,7 @@ EVENTS = [
 
 @pytest.fixture
 def cloudformation():
-    variables = {"AWS_ACCESS_KEY_ID": "1", "AWS_SECRET_ACCESS_KEY": "1", "AWS_DEFAULT_REGION": "us-east-1"}
-    with aws.environment(variables), Stubber(aws.client("cloudformation")) as stub:
+    with recorded_answers("cloudformation") as stub:
         yield stub
 
 

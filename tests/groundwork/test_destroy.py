@@ -3,21 +3,19 @@
 from dataclasses import replace
 
 import pytest
-from botocore.stub import Stubber
 
-from groundwork import aws, destroy
+from groundwork import destroy
 from groundwork.settings import read_environment
 from groundwork.settings import settings as read_settings
+from tests.recorded import recorded_answers
 
 ALIVE = {"ClusterStates": ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING", "TERMINATING"]}
 
 
 @pytest.fixture
 def emr():
-    variables = {"AWS_ACCESS_KEY_ID": "1", "AWS_SECRET_ACCESS_KEY": "1", "AWS_DEFAULT_REGION": "us-east-1"}
-    with aws.environment(variables), Stubber(aws.client("emr")) as stub:
+    with recorded_answers("emr") as stub:
         yield stub
-        stub.assert_no_pending_responses()
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 """What the doctor says of an account's quotas, by Service Quotas' recorded answers, and of example values."""
 
 import pytest
-from botocore.stub import Stubber
 
-from groundwork import aws
 from groundwork.doctor_account import QUOTAS, Quota, check_parameters, check_quota, vcpus_of_a_run
 from groundwork.settings import read_environment, settings
+from tests.recorded import recorded_answers
 
 VPCS = Quota("VPCs", "vpc", "L-F678F1CE", lambda parameters: 1, lambda: 4)
 ASKED = {"ServiceCode": "vpc", "QuotaCode": "L-F678F1CE"}
@@ -13,8 +12,7 @@ ASKED = {"ServiceCode": "vpc", "QuotaCode": "L-F678F1CE"}
 
 @pytest.fixture
 def service_quotas():
-    variables = {"AWS_ACCESS_KEY_ID": "1", "AWS_SECRET_ACCESS_KEY": "1", "AWS_DEFAULT_REGION": "us-east-1"}
-    with aws.environment(variables), Stubber(aws.client("service-quotas")) as stub:
+    with recorded_answers("service-quotas") as stub:
         yield stub
 
 
