@@ -83,7 +83,7 @@ bench: install ## Measure speed and memory against named peers
 
 mwaa: cli ## Write what MWAA is given below .groundwork/build: requirements, start-up script, DAGs
 	@$(PYTHON) groundwork/install.py dbt
-	@$(STATE)/venvs/cli/bin/python -m groundwork.mwaa $(STATE)/build
+	@$(STATE)/venvs/cli/bin/python -m groundwork.deployment.mwaa $(STATE)/build
 
 lint: install ## Check the style of the code and the templates
 	@$(STATE)/venvs/cli/bin/ruff check . && $(STATE)/venvs/cli/bin/ruff format --check .

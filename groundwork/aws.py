@@ -7,7 +7,7 @@ from functools import cache
 
 import boto3
 
-from groundwork.services import aws_environment
+from groundwork.local.services import aws_environment
 from groundwork.settings import Settings, settings
 
 

@@ -9,10 +9,11 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 from rich.table import Table
 
-from groundwork import console, runtimes
+from groundwork import console
 from groundwork.console import print_json, say
 from groundwork.install import InstallError
-from groundwork.runtimes import containers
+from groundwork.local import runtimes
+from groundwork.local.runtimes import containers
 from groundwork.settings import Settings, UserError, settings
 
 app = typer.Typer(
@@ -93,7 +94,7 @@ def env() -> None:
 @command
 def prepare_databases() -> None:
     """Make the databases and roles that the services expect; the container `databases` does this."""
-    from groundwork import databases
+    from groundwork.local import databases
 
     databases.prepare(settings())
 
@@ -101,7 +102,7 @@ def prepare_databases() -> None:
 @command
 def set_up() -> None:
     """Deploy the stacks and seed the source of services that are up; the container `set-up` does this."""
-    from groundwork import set_up
+    from groundwork.deployment import set_up
 
     set_up.set_up(reach_aws(), say)
 
@@ -109,8 +110,8 @@ def set_up() -> None:
 @command
 def deploy() -> None:
     """Deploy the environment that TARGET names to AWS, after showing what would change and what it costs."""
-    from groundwork import changes, costs, guards
-    from groundwork import set_up as setting_up
+    from groundwork.deployment import changes, costs, guards
+    from groundwork.deployment import set_up as setting_up
 
     target = account_of_target()
     if planned := changes.changes(target):
@@ -124,7 +125,7 @@ def deploy() -> None:
 @command
 def seed() -> None:
     """Fill the source and test DMS's connections, from where the source can be reached."""
-    from groundwork import set_up as setting_up
+    from groundwork.deployment import set_up as setting_up
 
     setting_up.fill(reach_aws(), say)
 
@@ -132,8 +133,8 @@ def seed() -> None:
 @command
 def destroy() -> None:
     """Take the environment that TARGET names away from AWS, after showing what goes."""
-    from groundwork import destroy as destruction
-    from groundwork import guards
+    from groundwork.deployment import destroy as destruction
+    from groundwork.deployment import guards
 
     target = account_of_target()
     if going := destruction.doomed(target):
@@ -145,7 +146,7 @@ def destroy() -> None:
 @command
 def rehearse() -> None:
     """Deploy the environment that TARGET names on LocalStack, and destroy it there."""
-    from groundwork import rehearsal
+    from groundwork.deployment import rehearsal
 
     rehearsal.rehearse(settings(), say)
 
@@ -153,7 +154,7 @@ def rehearse() -> None:
 @command
 def cost(as_json: Json = False) -> None:
     """Show what the environment that TARGET names costs on AWS: idle, per run, left on for a month."""
-    from groundwork import costs
+    from groundwork.deployment import costs
 
     estimate = costs.estimate(settings().parameters)
     if as_json:
@@ -165,19 +166,19 @@ def cost(as_json: Json = False) -> None:
 @command
 def run() -> None:
     """Run the pipeline once and show how it goes."""
-    from groundwork import pipeline
+    from groundwork.pipeline import runs
 
-    outcome = pipeline.run(reach_aws())
+    outcome = runs.run(reach_aws())
     say(f"the run succeeded in {outcome.seconds:.0f} s")
 
 
 @command
 def demo() -> None:
     """Bring the platform up, run the pipeline, and show what came out of it."""
-    from groundwork import pipeline, report
+    from groundwork.pipeline import report, runs
 
     bring_up(prefer_containers=False)
-    outcome = pipeline.run(settings())
+    outcome = runs.run(settings())
     report.show(report.collect(settings()), outcome.stages)
     where_to_look()
 
@@ -185,7 +186,7 @@ def demo() -> None:
 @command
 def status(as_json: Json = False) -> None:
     """Show what is up, what is deployed and how the last run went."""
-    from groundwork.status import status as collect
+    from groundwork.pipeline.status import status as collect
 
     state = collect(reach_aws())
     if as_json:
@@ -199,9 +200,9 @@ def status(as_json: Json = False) -> None:
 @command
 def doctor(as_json: Json = False) -> None:
     """Check that this machine, or the account of TARGET, can have the platform; each problem comes with its remedy."""
-    from groundwork import doctor as machine
-    from groundwork import doctor_account as account
     from groundwork.aws import connect
+    from groundwork.deployment import doctor as account
+    from groundwork.local import doctor as machine
 
     connect()
     if settings().here:
@@ -230,7 +231,7 @@ def query(
     as_json: Json = False,
 ) -> None:
     """Ask Athena (raw SQL over bronze and silver) or the warehouse (Redshift's dialect)."""
-    from groundwork import query as queries
+    from groundwork.queries import query as queries
 
     if engine not in queries.ENGINES:
         raise UserError(f"there is no engine {engine}: give one of {', '.join(queries.ENGINES)}")
@@ -248,7 +249,7 @@ def query(
 @command
 def reconcile(as_json: Json = False) -> None:
     """Compare source, bronze, silver and warehouse: counts, keys and a checksum of every column."""
-    from groundwork import reconcile as reconciliation
+    from groundwork.queries import reconcile as reconciliation
 
     this_machine()
     reach_aws()
@@ -264,7 +265,7 @@ def reconcile(as_json: Json = False) -> None:
 @command
 def iam_report(as_json: Json = False) -> None:
     """Hold the platform's calls against the roles' policies: what AWS would deny, what no call needed."""
-    from groundwork.iam import parity, report
+    from groundwork.deployment.iam import parity, report
 
     found = parity.parity_of_platform(reach_aws())
     if as_json:
@@ -288,8 +289,8 @@ def logs(
 
 def reach_aws() -> Settings:
     """The environment's settings, once this process talks to its AWS: with an account, once the guards let it pass."""
-    from groundwork import guards
     from groundwork.aws import connect
+    from groundwork.deployment import guards
 
     connect()
     if not settings().here:
@@ -301,8 +302,8 @@ def account_of_target() -> Settings:
     """The settings of an environment that is in an account, which is shown."""
     if settings().here:
         raise UserError(f"{settings().environment} is on this machine (`make local-up`); TARGET=production is on AWS")
-    from groundwork import guards
     from groundwork.aws import connect
+    from groundwork.deployment import guards
 
     connect()
     say(f"account {guards.check_account(settings())}, region {settings().parameters['region']}")
@@ -318,7 +319,7 @@ def this_machine() -> Settings:
 
 def bring_up(prefer_containers: bool) -> None:
     """What `up` and `demo` share: services, stacks, source, connections."""
-    from groundwork.doctor import examine
+    from groundwork.local.doctor import examine
 
     runtime, reason = runtimes.to_start(this_machine(), prefer_containers)
     say(f"runtime: {runtime.NAME} ({reason})")
@@ -343,7 +344,7 @@ def show_status(state: dict) -> None:
 
 
 def where_to_look() -> None:
-    from groundwork.airflow_services import ADMIN
+    from groundwork.local.airflow import ADMIN
 
     ports, credentials = settings().ports, settings().credentials
     lines = [

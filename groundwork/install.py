@@ -31,7 +31,7 @@ ENVIRONMENTS = {
     "spark": ("spark", "3.13"),
     "dbt": ("dbt", "3.12"),
     "airflow": ("airflow", "3.12"),
-    "java": ("groundwork/java", "3.13"),
+    "java": ("groundwork/local/java", "3.13"),
     "security": ("cloudformation/security", "3.13"),
 }
 # What the platform runs on; the templates' checks are installed where they are asked for.
@@ -169,7 +169,10 @@ def install_postgres() -> None:
     kind = POSTGRES_PLATFORMS.get((platform.system(), platform.machine()))
     if kind is None:
         raise InstallError(f"no PostgreSQL for {platform.system()} {platform.machine()}: use RUNTIME=docker")
-    ivy, lock = ROOT / "groundwork" / "postgres" / "ivy.xml", ROOT / "groundwork" / "postgres" / "jars.sha256"
+    ivy, lock = (
+        ROOT / "groundwork" / "local" / "postgres" / "ivy.xml",
+        ROOT / "groundwork" / "local" / "postgres" / "jars.sha256",
+    )
     target = INSTALLED / "postgres"
     stamp = target / ".lock"
     if stamp.is_file() and stamp.read_text() == digest(lock):

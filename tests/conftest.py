@@ -8,8 +8,8 @@ import pytest
 from groundwork_contracts import Contract, load_contracts
 
 from groundwork.install import ROOT
-from groundwork.postgres.server import Server
-from groundwork.services import running_postgres
+from groundwork.local.postgres.server import Server
+from groundwork.local.services import running_postgres
 
 numbers = itertools.count(1)
 

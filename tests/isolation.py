@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from groundwork.install import INSTALLED
-from groundwork.services import free_port
+from groundwork.local.services import free_port
 from groundwork.settings import Ports
 
 

@@ -4,8 +4,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from groundwork import services
-from groundwork.airflow_services import Airflow
+from groundwork.local import services
+from groundwork.local.airflow import Airflow
 
 # Gone when the tests end.
 FOLDER = tempfile.TemporaryDirectory(prefix="groundwork-airflow-")

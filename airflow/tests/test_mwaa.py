@@ -15,7 +15,7 @@ import yaml
 from airflow.configuration import conf
 from airflow.dag_processing.dagbag import DagBag
 
-from groundwork import mwaa
+from groundwork.deployment import mwaa
 from groundwork.install import ROOT, find_python, uv
 
 PROJECT = tomllib.loads((ROOT / "airflow" / "pyproject.toml").read_text())

@@ -12,8 +12,8 @@ from dbt.context.providers import generate_runtime_model_context
 from dbt.contracts.graph.nodes import ModelNode
 from dbt.flags import get_flags
 
-from groundwork import services
-from groundwork.postgres.server import Server
+from groundwork.local import services
+from groundwork.local.postgres.server import Server
 
 NAME, DATABASE = "groundwork", "analytics"
 # As a workgroup's address is made; no name server knows this one, so what connects fails.

@@ -6,7 +6,7 @@ import pytest
 from groundwork_contracts import load_contracts
 
 from groundwork.install import ROOT
-from groundwork.warehouse_sql import rendered
+from groundwork.queries.warehouse_sql import rendered
 
 
 @pytest.fixture(scope="module")
@@ -34,4 +34,4 @@ def test_generated_files_are_those_that_the_contracts_give():
         for file, text in rendered(load_contracts(ROOT / "contracts" / "olist").values()).items()
         if not file.is_file() or file.read_text() != text
     ]
-    assert stale == [], "run python -m groundwork.warehouse_sql"
+    assert stale == [], "run python -m groundwork.queries.warehouse_sql"

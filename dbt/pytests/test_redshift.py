@@ -10,8 +10,8 @@ import psycopg2
 import pytest
 from redshift import DATABASE, HOST, compiled, running_redshift
 
-from groundwork import services
 from groundwork.install import ROOT, venv
+from groundwork.local import services
 
 CREATE_SILVER = ROOT / "airflow" / "dags" / "sql"
 

@@ -6,7 +6,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from groundwork import services
+from groundwork.local import services
 
 # MWAA's requests go to api.<host> and env.<host>, names that a local address does not have.
 NO_HOST_PREFIX = Config(inject_host_prefix=False)

@@ -11,7 +11,7 @@ from groundwork_spark.session import start_session
 from groundwork_spark.silver import Lake
 from groundwork_spark.storage import Storage
 
-from groundwork import bundle
+from groundwork.deployment import bundle
 from groundwork.install import STATE, java
 
 SUBMIT_OPTIONS = [

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from groundwork import bundle
+from groundwork.deployment import bundle
 
 
 def test_the_same_sources_give_the_same_bytes(tmp_path):

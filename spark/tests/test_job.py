@@ -17,7 +17,8 @@ from groundwork_spark.schema import silver_schema
 from groundwork_spark.silver import Lake
 from groundwork_spark.storage import Storage
 
-from groundwork import bundle, services
+from groundwork.deployment import bundle
+from groundwork.local import services
 
 BUCKET = "lake"
 GOOD_VALUES = {"order_status": "shipped", "payment_type": "boleto"}

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from groundwork_aws.athena.engine import extension_file
 
-from groundwork import services
+from groundwork.local import services
 
 TARGET_RATIO, TARGET_SECONDS = 1.3, 0.3
 ITEMS = """

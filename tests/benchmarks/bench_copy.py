@@ -27,7 +27,7 @@ import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from groundwork import services
+from groundwork.local import services
 
 COLUMNS = """order_id varchar(32) not null, order_item_id int not null, product_id varchar(32), seller_id varchar(32),
     shipping_limit_date timestamp, price numeric(10,2), freight_value numeric(10,2)"""

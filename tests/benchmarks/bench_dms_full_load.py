@@ -27,7 +27,7 @@ import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from groundwork import services
+from groundwork.local import services
 
 TABLES = ("orders", "order_items", "order_reviews")
 TRUST = {"Version": "2012-10-17", "Statement": [

@@ -25,8 +25,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from groundwork_contracts import Column, Contract, load_contracts
 
-from groundwork import bundle, services
+from groundwork.deployment import bundle
 from groundwork.install import STATE, venv
+from groundwork.local import services
 
 ROWS = {
     "customers": 99_441,

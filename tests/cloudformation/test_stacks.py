@@ -10,11 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from groundwork import aws, changes, deploy, destroy, doctor_account, guards, rehearsal, set_up
-from groundwork.iam import report
-from groundwork.iam.account import deployed_roles, resource_policy
-from groundwork.iam.parity import examine, recorded_calls
-from groundwork.leftovers import FOUND
+from groundwork import aws
+from groundwork.deployment import changes, deploy, destroy, guards, rehearsal, set_up
+from groundwork.deployment import doctor as doctor_account
+from groundwork.deployment.iam import report
+from groundwork.deployment.iam.account import deployed_roles, resource_policy
+from groundwork.deployment.iam.parity import examine, recorded_calls
+from groundwork.deployment.leftovers import FOUND
 from groundwork.settings import UserError
 from groundwork.settings import settings as read_settings
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from cfnlint.decode import decode
 
+from groundwork.deployment.mwaa import configuration_options
 from groundwork.install import ROOT
-from groundwork.mwaa import configuration_options
 
 FOLDER = ROOT / "cloudformation"
 TEMPLATES = sorted((FOLDER / "templates").glob("*.yaml"))

@@ -5,9 +5,10 @@ import subprocess
 
 import pytest
 
-from groundwork import aws, runtimes
+from groundwork import aws
 from groundwork.install import ROOT
-from groundwork.runtimes import containers
+from groundwork.local import runtimes
+from groundwork.local.runtimes import containers
 from groundwork.settings import settings as read_settings
 
 

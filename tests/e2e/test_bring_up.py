@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from groundwork.runtimes import processes
-from groundwork.services import port_is_open
+from groundwork.local.runtimes import processes
+from groundwork.local.services import port_is_open
 from tests.isolation import command, groundwork, isolated_environment
 
 NO_OP_SECONDS = 10

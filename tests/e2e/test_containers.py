@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from groundwork.install import ROOT
-from groundwork.runtimes import containers
+from groundwork.local.runtimes import containers
 from tests.isolation import command, groundwork, isolated_environment
 
 COMPOSE = Path(__file__).parent / "compose"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from groundwork.iam import report
-from groundwork.iam.parity import Parity, parity_of_platform
+from groundwork.deployment.iam import report
+from groundwork.deployment.iam.parity import Parity, parity_of_platform
 
 # Who takes part in every run, and the services that assume their roles.
 ACTING = {

@@ -10,9 +10,10 @@ import psycopg
 import pytest
 from groundwork_contracts import load_contracts
 
-from groundwork import pipeline, query, reconcile
 from groundwork.aws import client, variable
 from groundwork.install import ROOT
+from groundwork.pipeline import runs
+from groundwork.queries import query, reconcile
 
 TABLES = sorted(load_contracts("contracts/olist"))
 # What the sample's owner counted in its files; they hold when the run is on that sample.
@@ -94,7 +95,7 @@ def test_a_second_run_changes_nothing(demo, settings):
         return query.warehouse("SELECT * FROM marts.fct_orders ORDER BY order_id").rows
 
     before, silver_before = marts(), reconcile.reconcile_platform(settings)
-    pipeline.run(settings)
+    runs.run(settings)
     assert marts() == before
     assert reconcile.reconcile_platform(settings) == silver_before
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from groundwork_contracts import load_contracts
 
-from groundwork.databases import at
+from groundwork.local.databases import at
 
 
 @pytest.fixture

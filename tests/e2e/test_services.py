@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from groundwork.aws import client, variable
-from groundwork.runtimes import containers, processes
+from groundwork.local.runtimes import containers, processes
 from tests.isolation import command
 
 SCRIPT = Path(__file__).parent / "steps" / "slow_tasks.py"

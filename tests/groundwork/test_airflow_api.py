@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from groundwork.airflow_api import ManagedAirflow, airflow_of
+from groundwork.pipeline.airflow_api import ManagedAirflow, airflow_of
 from groundwork.settings import UserError, read_environment
 from groundwork.settings import settings as read_settings
 from tests.recorded import recorded_answers

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from groundwork import doctor, install
-from groundwork.services import port_is_open
+from groundwork import install
+from groundwork.local import doctor
+from groundwork.local.services import port_is_open
 from groundwork.settings import given_credentials, read_credentials
 from tests.isolation import groundwork, isolated_environment
 

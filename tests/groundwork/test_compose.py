@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from groundwork.install import ROOT
-from groundwork.runtimes import containers
+from groundwork.local.runtimes import containers
 from groundwork.settings import Hosts, Ports
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from groundwork import costs
-from groundwork.iam.templates import Tagged
+from groundwork.deployment import costs
+from groundwork.deployment.iam.templates import Tagged
 from groundwork.install import ROOT
 from groundwork.settings import UserError, read_environment
 

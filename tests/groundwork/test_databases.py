@@ -2,7 +2,7 @@
 
 import psycopg
 
-from groundwork.databases import create_database
+from groundwork.local.databases import create_database
 
 
 def test_database_is_made_once(postgres_server):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from groundwork import deploy
+from groundwork.deployment import deploy
 from tests.recorded import recorded_answers
 
 STACK = "groundwork-production-warehouse"

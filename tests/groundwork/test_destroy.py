@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from groundwork import destroy
+from groundwork.deployment import destroy
 from groundwork.settings import read_environment
 from groundwork.settings import settings as read_settings
 from tests.recorded import recorded_answers

@@ -2,7 +2,7 @@
 
 import pytest
 
-from groundwork.doctor_account import QUOTAS, Quota, check_parameters, check_quota, vcpus_of_a_run
+from groundwork.deployment.doctor import QUOTAS, Quota, check_parameters, check_quota, vcpus_of_a_run
 from groundwork.settings import read_environment, settings
 from tests.recorded import recorded_answers
 

@@ -5,7 +5,8 @@ import socket
 import pytest
 from botocore.stub import Stubber
 
-from groundwork import aws, guards
+from groundwork import aws
+from groundwork.deployment import guards
 from groundwork.settings import UserError, read_environment
 from groundwork.settings import settings as read_settings
 from tests.isolation import groundwork, isolated_environment

@@ -5,9 +5,9 @@ import pytest
 from groundwork_contracts import parse_contract
 from rich.console import Console
 
-from groundwork import reconcile
-from groundwork.checksums import ATHENA, POSTGRES, REDSHIFT, fingerprint_query
-from groundwork.reconcile import Stage, ask_source
+from groundwork.queries import reconcile
+from groundwork.queries.checksums import ATHENA, POSTGRES, REDSHIFT, fingerprint_query
+from groundwork.queries.reconcile import Stage, ask_source
 from groundwork.settings import UserError
 
 ROWS = """

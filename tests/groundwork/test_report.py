@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from rich.console import Console
 
-from groundwork import report
-from groundwork.reconcile import ask_source
+from groundwork.pipeline import report
+from groundwork.queries.reconcile import ask_source
 
 MARTS = {
     "revenue_by_month": "SELECT date '2017-10-01' month_start_date, 2 order_count, 664648.10 revenue "

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from groundwork import doctor, runtimes
-from groundwork.runtimes import containers, processes
+from groundwork.local import doctor, runtimes
+from groundwork.local.runtimes import containers, processes
 from groundwork.settings import UserError
 from groundwork.settings import settings as read_settings
 from tests.isolation import groundwork, isolated_environment

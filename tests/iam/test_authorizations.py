@@ -7,7 +7,7 @@ import pytest
 import yaml
 from policy_sentry.querying.actions import get_action_data
 
-from groundwork.iam.authorizations import UnknownOperation, requests_of, table
+from groundwork.deployment.iam.authorizations import UnknownOperation, requests_of, table
 
 ROLE = "arn:aws:iam::111122223333:role/r"
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1"

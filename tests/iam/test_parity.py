@@ -1,9 +1,9 @@
 """Calls held against policies: what is denied, what is unused, what nobody governs."""
 
-from groundwork.iam import report
-from groundwork.iam.account import Role
-from groundwork.iam.parity import examine
-from groundwork.iam.policies import statements_of
+from groundwork.deployment.iam import report
+from groundwork.deployment.iam.account import Role
+from groundwork.deployment.iam.parity import examine
+from groundwork.deployment.iam.policies import statements_of
 
 ACCOUNT = "111122223333"
 READER = f"arn:aws:iam::{ACCOUNT}:role/reader-x1"

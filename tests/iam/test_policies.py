@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from groundwork.iam.conditions import UnknownElement
-from groundwork.iam.policies import Request, decide, statements_of
+from groundwork.deployment.iam.conditions import UnknownElement
+from groundwork.deployment.iam.policies import Request, decide, statements_of
 
 FILE = yaml.safe_load(Path(__file__).with_name("decisions.yaml").read_text())
 CASES = {name: {**FILE["defaults"], **case} for name, case in FILE["cases"].items()}

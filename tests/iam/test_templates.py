@@ -2,9 +2,9 @@
 
 import pytest
 
-from groundwork.iam.conditions import UnknownElement
-from groundwork.iam.policies import Request, decide
-from groundwork.iam.templates import resolved, roles_of
+from groundwork.deployment.iam.conditions import UnknownElement
+from groundwork.deployment.iam.policies import Request, decide
+from groundwork.deployment.iam.templates import resolved, roles_of
 from groundwork.install import ROOT
 
 ACCOUNT = {"AWS::AccountId": "111122223333", "AWS::Partition": "aws", "AWS::Region": "eu-west-1"}

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from groundwork_contracts import parse_contract
 
-from groundwork import services
-from groundwork.checksums import ATHENA, POSTGRES, REDSHIFT
-from groundwork.reconcile import Stage, ask_source, compare, find_keys, fingerprint
+from groundwork.local import services
+from groundwork.queries.checksums import ATHENA, POSTGRES, REDSHIFT
+from groundwork.queries.reconcile import Stage, ask_source, compare, find_keys, fingerprint
 
 COLUMNS = {
     # column: (the contract's type, Parquet's type, Glue's type)

@@ -21,7 +21,7 @@ from groundwork_aws.dms.instance import processes
 from groundwork_aws.dms.settings import merged
 from tests.dms.conftest import document, include
 
-from groundwork import services
+from groundwork.local import services
 
 PARENT = """
 import json, sys, time

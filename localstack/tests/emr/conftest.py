@@ -6,8 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from groundwork import services
-from groundwork.spark_cluster import SparkCluster
+from groundwork.local import services
+from groundwork.local.spark import SparkCluster
 
 RELEASE = "emr-spark-8.1.0"
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED")

@@ -11,7 +11,7 @@ from groundwork_aws.emr.cluster import Cluster, Step
 from groundwork_aws.emr.controller import InstanceController
 from groundwork_aws.emr.runner import Runner
 
-from groundwork import services
+from groundwork.local import services
 
 HEALTH = {"release_label": "emr-spark-8.1.0", "applications": {"Spark": "4.1.1"}, "spark_workers": 1}
 

@@ -2,7 +2,7 @@
 
 import boto3
 
-from groundwork import services
+from groundwork.local import services
 
 
 def test_a_step_and_its_cluster_survive_a_restart_of_localstack(spark_cluster, warehouse_server, clusters, tmp_path):

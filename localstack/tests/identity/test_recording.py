@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from groundwork_aws.identity.call_log import CallLog
 
-from groundwork import services
+from groundwork.local import services
 
 PASSWORD = "the-password-of-the-test"
 TRUST = {

@@ -6,8 +6,8 @@ import pytest
 from tests.cloudformation.test_resource import deploy
 from tests.cloudformation.test_types import delete
 
-from groundwork import services
 from groundwork.install import ROOT, venv
+from groundwork.local import services
 
 AIRFLOW = "3.3.1"
 MWAA_MAY_ASSUME = {
@@ -27,7 +27,7 @@ def airflow(airflow_port, tmp_path_factory):
     home = tmp_path_factory.mktemp("airflow")
     service = services.Service(
         name="airflow",
-        command=[str(venv("airflow") / "bin" / "python"), str(ROOT / "groundwork" / "version_of_airflow.py"),
+        command=[str(venv("airflow") / "bin" / "python"), str(ROOT / "groundwork" / "local" / "version_of_airflow.py"),
                  str(airflow_port)],
         port=airflow_port,
         environment={"AIRFLOW_HOME": str(home)},

@@ -5,9 +5,10 @@ import re
 import psycopg
 import pytest
 
-from groundwork import services, warehouse_access
 from groundwork.aws import client
+from groundwork.deployment import warehouse_access
 from groundwork.install import ROOT
+from groundwork.local import services
 from groundwork.settings import UserError, settings
 
 

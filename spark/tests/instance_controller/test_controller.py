@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from groundwork import services
-from groundwork.spark_cluster import SparkCluster
+from groundwork.local import services
+from groundwork.local.spark import SparkCluster
 
 AWS = services.aws_environment(services.free_port())  # nobody listens there: these steps have no LogUri
 TOKEN = "a token"

@@ -1,0 +1,122 @@
+"""Run the pipeline and show how it goes."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from groundwork.aws import client, variable
+from groundwork.console import say
+from groundwork.pipeline.airflow_api import Airflow, Task, airflow_of
+from groundwork.settings import Settings, UserError
+
+DAG = "olist_pipeline"
+LOADING = "bronze.wait_for_full_load"
+FINISHED = {"success", "failed", "upstream_failed", "skipped"}
+MARKS = {
+    "success": "[green]✓[/green]",
+    "failed": "[red]✗[/red]",
+    "upstream_failed": "[dim]·[/dim]",
+    "skipped": "[dim]·[/dim]",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run: ``stages`` are seconds per task group, from its first task's start to its last one's end."""
+
+    run: str
+    seconds: float
+    stages: dict[str, float]
+
+
+def run(settings: Settings) -> Outcome:
+    """Trigger the DAG (or follow the run under way) until it ends. Raises UserError with the failed task's log."""
+    airflow = airflow_of(settings)
+    wait_for_dag(airflow)
+    name = airflow.active_run(DAG) or airflow.trigger(DAG)
+    say(f"run {name} of {DAG}: {airflow.url}/dags/{DAG}/runs/{name}")
+    started, follower = time.monotonic(), Follower()
+    while (state := airflow.run_state(DAG, name)) in ("queued", "running"):
+        follower.look(airflow.tasks(DAG, name))
+        time.sleep(airflow.poll)
+    tasks = airflow.tasks(DAG, name)
+    follower.look(tasks)
+    if state != "success":
+        raise UserError(failure_text(airflow, name, tasks))
+    return Outcome(name, time.monotonic() - started, stage_seconds(tasks))
+
+
+def wait_for_dag(airflow: Airflow, timeout: float = 120) -> None:
+    """Airflow knows a DAG only some seconds after it started. Raises UserError with its import error."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            airflow.request("GET", f"/dags/{DAG}")
+            return
+        except UserError:
+            errors = airflow.import_errors()
+            if errors:
+                raise UserError(f"{errors[0]['filename']} cannot be imported:\n{errors[0]['stack_trace']}") from None
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"Airflow did not find {DAG} in {timeout:.0f} s: see `make logs S=airflow-dag-processor`"
+                ) from None
+        time.sleep(0.5)
+
+
+class Follower:
+    """Says what has changed since it looked last: a line for each task that began or ended, rows while DMS loads."""
+
+    def __init__(self):
+        self.states: dict[str, str | None] = {}
+        self.rows = 0
+
+    def look(self, tasks: list[Task]) -> None:
+        for task in sorted(tasks, key=lambda t: t.ended or t.started or datetime.max.replace(tzinfo=UTC)):
+            if task.state == "removed":  # of an earlier version of the DAG
+                continue
+            if task.state != self.states.get(task.id):
+                show(task)
+            elif task.id == LOADING and task.state in ("running", "up_for_reschedule", "deferred"):
+                self.show_replicated_rows()
+        self.states = {task.id: task.state for task in tasks}
+
+    def show_replicated_rows(self) -> None:
+        tables = client("dms").describe_table_statistics(ReplicationTaskArn=variable("replication_task_arn"))[
+            "TableStatistics"
+        ]
+        rows = sum(t["FullLoadRows"] for t in tables)
+        done = sum(t["TableState"] == "Table completed" for t in tables)
+        if rows != self.rows:
+            self.rows = rows
+            say(f"  [dim]{rows:,} rows replicated, {done} of {len(tables)} tables done[/dim]")
+
+
+def show(task: Task) -> None:
+    if task.state in FINISHED:
+        seconds = f"{task.seconds:.0f} s" if task.seconds is not None else ""
+        say(f"{MARKS.get(task.state, ' ')} {task.id:<44} {'' if task.state == 'success' else task.state} {seconds}")
+    elif task.state == "running":
+        say(f"[dim]▸ {task.id}[/dim]")
+    elif task.state == "up_for_retry":
+        say(f"[yellow]↻[/yellow] {task.id:<44} failed, will be tried again")
+
+
+def stage_seconds(tasks: list[Task]) -> dict[str, float]:
+    spans: dict[str, list] = {}
+    for task in tasks:
+        if task.started and task.ended:
+            stage = task.id.split(".")[0]
+            first, last = spans.get(stage, (task.started, task.ended))
+            spans[stage] = (min(first, task.started), max(last, task.ended))
+    ordered = sorted(spans.items(), key=lambda item: item[1][0])
+    return {stage: (last - first).total_seconds() for stage, (first, last) in ordered}
+
+
+def failure_text(airflow: Airflow, run: str, tasks: list[Task]) -> str:
+    failed = [task for task in tasks if task.state == "failed"]
+    lines = [f"the run {run} failed"]
+    for task in failed:
+        lines += [f"task {task.id}, its last log lines:", airflow.log_tail(DAG, run, task)]
+    lines.append(f"the whole log: {airflow.url}/dags/{DAG}/runs/{run}; what to do: the DAG's notes on the same page")
+    return "\n".join(lines)

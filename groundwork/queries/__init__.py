@@ -1,0 +1,1 @@
+"""What asks the engines: one query, or whether all layers hold the same."""
