@@ -21,6 +21,8 @@ DEFAULTS = {
 def main() -> None:
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
+    if os.environ.get("GROUNDWORK_LOCALSTACK_STATE_DIR"):
+        os.environ["PROVIDER_OVERRIDE_S3"] = "kept"
     from localstack.runtime.main import main as run
 
     from localstack import config  # reads the environment when it is imported

@@ -71,3 +71,14 @@ def rds():
     from groundwork_aws.rds.provider import RdsProvider
 
     return Service.for_provider(RdsProvider())
+
+
+@aws_provider(api="s3", name="kept")
+def s3():
+    """LocalStack's own, over files that outlive it."""
+    from localstack.services.s3.provider import S3Provider
+
+    from groundwork_aws import settings
+    from groundwork_aws.persistence.objects import ObjectFiles
+
+    return Service.for_provider(S3Provider(ObjectFiles(settings.read().localstack_state_dir / "objects")))
