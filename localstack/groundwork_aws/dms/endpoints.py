@@ -3,13 +3,17 @@
 https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Source.PostgreSQL.html#CHAP_Source.PostgreSQL.ConnectionAttrib
 https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Target.S3.html#CHAP_Target.S3.Configuring
 
-Kept and described back without effect on a full load into Parquet: all that shapes ongoing changes (plug-in, slot,
-heartbeat, DDL capture, ``Cdc…``, ``DatePartition…``, ``PreserveTransactions``) or CSV (``Csv…``, ``Rfc4180``,
-``AddColumnName``), ``MapJsonbAsClob`` (both are texts in Parquet) and ``fetchCacheSize`` (rows come as one stream).
-Refused: CSV files, ``GlueCatalogGeneration``, IAM authentication, certificates, Babelfish.
+Kept and described back without effect: ``PluginName`` and ``CaptureDdls`` (see slot.py: the source tells of changed
+structures by itself), what shapes CSV (``Csv…``, ``Rfc4180``, ``AddColumnName``), ``MapJsonbAsClob`` (both are texts in
+Parquet) and ``fetchCacheSize`` (rows come as one stream). Refused: CSV files, with them ``PreserveTransactions`` and
+``CdcPath`` in a task that captures changes, ``SlotName`` there too, ``GlueCatalogGeneration``, IAM authentication,
+certificates, Babelfish.
 """
 
 import re
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from groundwork_aws.dms.changes import partition_format
 
 BOOLEAN, INTEGER, TEXT = bool, int, str
 
@@ -55,7 +59,10 @@ CHOICES = {
     "PluginName": ("no-preference", "test-decoding", "pglogical"), "MapLongVarcharAs": ("wstring", "clob", "nclob"),
     "AuthenticationMethod": ("password", "iam"),
 }  # fmt: skip
-RANGES = {"MaxFileSize": (1, 1048576), "RowGroupLength": (1, 10_000_000), "DataPageSize": (1, 1 << 30)}
+RANGES = {
+    "CdcMaxBatchInterval": (0, 86400), "CdcMinFileSize": (0, 1048576), "HeartbeatFrequency": (1, 1440),
+    "MaxFileSize": (1, 1048576), "RowGroupLength": (1, 10_000_000), "DataPageSize": (1, 1 << 30),
+}  # fmt: skip
 
 
 class EndpointError(ValueError):
@@ -129,6 +136,10 @@ def s3_settings(given: dict, extra: str | None) -> dict:
             raise EndpointError(f"{name} cannot be combined with {transactions[0]}")
     if settings["PreserveTransactions"] and not settings["CdcPath"]:
         raise EndpointError("PreserveTransactions needs CdcPath")
+    try:
+        ZoneInfo(settings["DatePartitionTimezone"] or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        raise EndpointError(f"DatePartitionTimezone {settings['DatePartitionTimezone']!r} is no time zone") from None
     return settings
 
 
@@ -190,6 +201,28 @@ def layout_of(settings: dict, started: str) -> dict:
         "timestamp_in_millisecond": settings["ParquetTimestampInMillisecond"],
         "max_file_bytes": settings["MaxFileSize"] * 1024,
     }
+
+
+def changes_of(settings: dict) -> dict:
+    """What the replication process is told of the changes; see changes.ChangeLayout."""
+    partition = ""
+    if settings["DatePartitionEnabled"]:
+        partition = partition_format(settings["DatePartitionSequence"], settings["DatePartitionDelimiter"])
+    return {
+        "max_batch_seconds": settings["CdcMaxBatchInterval"],
+        "min_file_bytes": settings["CdcMinFileSize"] * 1024,
+        "inserts_only": settings["CdcInsertsOnly"],
+        "inserts_and_updates": settings["CdcInsertsAndUpdates"],
+        "partition": partition,
+        "timezone": settings["DatePartitionTimezone"] or "UTC",
+    }
+
+
+def heartbeat_of(settings: dict) -> dict | None:
+    """What the replication process is told of the heartbeat: where, and how often."""
+    if not settings["HeartbeatEnable"]:
+        return None
+    return {"schema": settings["HeartbeatSchema"], "seconds": settings["HeartbeatFrequency"] * 60}
 
 
 def format_of(settings: dict) -> dict:

@@ -1,4 +1,5 @@
-"""The expressions of add-column rules, as far as they are honest here, brought into PostgreSQL's SQL.
+"""The expressions of add-column rules, as far as they are honest here, brought into PostgreSQL's SQL
+(for a full load) or evaluated by Arrow (for changes).
 
 https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Tasks.CustomizingTasks.TableMapping.SelectionTransformation.Expressions.html
 
@@ -9,6 +10,7 @@ DMS evaluates SQLite. Understood are text and number literals, ``$column``, the 
 import re
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from groundwork_aws.dms.mappings import MappingError, Transformation, identifier
 from groundwork_aws.dms.postgres import TEXT, UTC_MICROSECONDS, Column
@@ -45,16 +47,35 @@ def added_column(rule: Transformation, source_columns: set[str]) -> Column:
     return Column(rule.value, kind.upper(), f"({translated(rule, source_columns)})::{sql_type}", arrow)
 
 
+def sql_type(column: Column) -> str:
+    """The SQL type of an added column."""
+    return column.expression.rpartition("::")[2].partition("(")[0]
+
+
+def added_values(rule: Transformation, names: dict[str, pa.Array]) -> pa.Array:
+    """What the rule's expression gives for changes, as texts: ``names`` holds those of ``$column`` and ``$AR_H_…``."""
+    count = len(next(iter(names.values())))
+    values = []
+    for match in operands(rule):
+        if match["name"] is not None:
+            values.append(names[match["name"]])
+        else:
+            text = match["number"] or match["text"][1:-1].replace("''", "'")
+            values.append(pa.repeat(pa.scalar(text, pa.string()), count))
+    return values[0] if len(values) == 1 else pc.binary_join_element_wise(*values, "")
+
+
 def translated(rule: Transformation, source_columns: set[str]) -> str:
-    operands = []
-    for index, match in enumerate(tokens(rule)):
-        if (match["join"] is not None) != (index % 2 == 1):
-            raise refusal(rule)
-        if not match["join"]:
-            operands.append(operand(rule, match, source_columns))
-    if not operands or index % 2:
+    sql = [operand(rule, match, source_columns) for match in operands(rule)]
+    return sql[0] if len(sql) == 1 else " || ".join(f"({o})::text" for o in sql)
+
+
+def operands(rule: Transformation) -> list[re.Match]:
+    """What stands between the expression's ``||``."""
+    matches = list(tokens(rule))
+    if len(matches) % 2 == 0 or any((m["join"] is not None) != (i % 2 == 1) for i, m in enumerate(matches)):
         raise refusal(rule)
-    return operands[0] if len(operands) == 1 else " || ".join(f"({o})::text" for o in operands)
+    return matches[::2]
 
 
 def tokens(rule: Transformation):

@@ -72,8 +72,18 @@ def connect(source: Source) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def unloaded(connection: duckdb.DuckDBPyConnection, plan: Plan, snapshot: str = "") -> pa.RecordBatchReader:
+    """The table's rows, as they are now or as they are in an exported snapshot."""
+    cursor = connection.cursor()
+    if snapshot:
+        cursor.execute("BEGIN")
+        cursor.execute(f"CALL postgres_execute('source', {literal(f'SET TRANSACTION SNAPSHOT {literal(snapshot)}')})")
+    query = f"SELECT * FROM postgres_query('source', {literal(plan.query())})"
+    return cursor.execute(query).to_arrow_reader(BATCH_ROWS)
+
+
 def load(
-    connection: duckdb.DuckDBPyConnection,
+    reader: pa.RecordBatchReader,
     plan: Plan,
     target: Target,
     layout: Layout,
@@ -82,9 +92,7 @@ def load(
     loaded: Callable[[int], None],
     stop: threading.Event,
 ) -> None:
-    """Copy the table. ``loaded`` is told how many rows are in row groups by now. No row makes no file."""
-    query = f"SELECT * FROM postgres_query('source', {literal(plan.query())})"
-    reader = connection.cursor().execute(query).to_arrow_reader(BATCH_ROWS)
+    """Write the table's rows. ``loaded`` is told how many rows are in row groups by now. No row makes no file."""
     shape = Shape(plan, layout, fail_on_lob_truncation)
     folder, number, rows, file = target.table_folder(plan.target_schema, plan.target_table), 0, 0, None
     try:

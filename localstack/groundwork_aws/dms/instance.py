@@ -37,8 +37,15 @@ class Replication:
 
     def stop(self) -> None:
         """Ask the process to end after the rows at hand."""
+        self._ask("stop")
+
+    def reload(self, tables: list[tuple[str, str]]) -> None:
+        """Ask the process to load tables again."""
+        self._ask({"reload": tables})
+
+    def _ask(self, request) -> None:
         with suppress(BrokenPipeError):  # it has ended: _follow says how
-            self.pipe.send("stop")
+            self.pipe.send(request)
 
     def _follow(self) -> None:
         try:

@@ -7,6 +7,7 @@ PostgreSQL itself brings each column into its DMS type by an expression in the q
 the client only decodes numbers, texts and timestamps. OID large objects and PostGIS types are not migrated.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -15,6 +16,11 @@ import pyarrow as pa
 from groundwork_aws.dms.mappings import identifier
 
 CONNECT_TIMEOUT_SECONDS = 10
+# How values are written as texts.
+SESSION = (
+    "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres -c extra_float_digits=3 -c bytea_output=hex "
+    "-c lc_monetary=C -c client_encoding=UTF8"
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Source:
         return psycopg.conninfo.make_conninfo(
             host=self.host, port=self.port, dbname=self.database, user=self.user, password=self.password,
             sslmode=ssl_mode, connect_timeout=CONNECT_TIMEOUT_SECONDS, application_name="awsdms",
-            options="-c timezone=UTC -c extra_float_digits=3 -c datestyle=ISO",
+            options=SESSION,
         )  # fmt: skip
 
 
@@ -97,6 +103,29 @@ def catalog_columns(connection: psycopg.Connection, table: Table) -> list[dict]:
                   numeric_scale AS scale, character_maximum_length AS length
            FROM information_schema.columns WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position""",
         (table.schema, table.name),
+    )
+    return cursor.fetchall()
+
+
+def relation_columns(connection: psycopg.Connection, columns: Iterable[tuple[str, int, int]]) -> list[dict]:
+    """The same of columns that are known by (name, type's OID, type modifier); a type that is gone is a text."""
+    cursor = connection.cursor(row_factory=psycopg.rows.dict_row)
+    names, types, modifiers = ([*parts] for parts in zip(*columns, strict=True)) if columns else ([], [], [])
+    cursor.execute(
+        """SELECT c.name, coalesce(t.typname, '') AS udt,
+                  CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN 'ARRAY'
+                       WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN format_type(t.oid, NULL)
+                       ELSE 'USER-DEFINED' END AS type,
+                  information_schema._pg_numeric_precision(t.oid, m.modifier) AS precision,
+                  information_schema._pg_numeric_scale(t.oid, m.modifier) AS scale,
+                  information_schema._pg_char_max_length(t.oid, m.modifier) AS length
+           FROM unnest(%s::text[], %s::oid[], %s::int[]) WITH ORDINALITY c(name, type, modifier, position)
+           LEFT JOIN pg_type given ON given.oid = c.type
+           LEFT JOIN pg_type t ON t.oid = CASE given.typtype WHEN 'd' THEN given.typbasetype ELSE given.oid END
+           CROSS JOIN LATERAL (
+               SELECT CASE given.typtype WHEN 'd' THEN given.typtypmod ELSE c.modifier END) m(modifier)
+           ORDER BY c.position""",
+        (names, types, modifiers),
     )
     return cursor.fetchall()
 

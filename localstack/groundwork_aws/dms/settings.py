@@ -2,9 +2,10 @@
 
 https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Tasks.CustomizingTasks.TaskSettings.html
 
-What a full load into S3 has no use for (everything about ongoing changes, control tables, CommitRate, which S3 has no
-commits for, and LogComponents, as one log of all components is written) is kept and described back. A setting that
-would change what is written but is not done here is refused unless it has its default.
+What S3 has no use for (StreamBufferSettings, ChangeProcessingTuning, as the endpoint's CdcMaxBatchInterval and
+CdcMinFileSize say when files are written, Apply…Policy, CommitRate, which S3 has no commits for, and LogComponents, as
+one log of all components is written) is kept and described back. A setting that would change what is written but is
+not done here is refused unless it has its default.
 """
 
 import copy
@@ -57,7 +58,7 @@ DEFAULTS = {
     "TTSettings": {"EnableTT": False},
 }  # fmt: skip
 
-# Settings that would change a full load's outcome and are not done: they keep their default.
+# Settings that would change the outcome and are not done: they keep their default.
 NOT_DONE = {
     "TargetMetadata": {
         "TargetSchema", "FullLobMode", "InlineLobMaxSize", "ParallelLoadThreads", "BatchApplyEnabled",
@@ -65,8 +66,11 @@ NOT_DONE = {
     },
     "Logging": {"EnableLogContext"},
     "ErrorBehavior": {
-        "DataErrorPolicy", "DataTruncationErrorPolicy", "RecoverableErrorCount", "EventErrorPolicy",
-        "TableErrorEscalationCount",
+        "DataErrorPolicy", "DataTruncationErrorPolicy", "EventErrorPolicy", "TableErrorEscalationCount",
+        "RecoverableErrorThrottling",
+    },
+    "ControlTablesSettings": {
+        "HistoryTableEnabled", "SuspendedTablesTableEnabled", "StatusTableEnabled", "FullLoadExceptionTableEnabled",
     },
     "ValidationSettings": {"EnableValidation"},
     "TTSettings": {"EnableTT"},

@@ -33,6 +33,12 @@ class Target:
             if keys:
                 self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": keys, "Quiet": True})
 
+    def abort_uploads(self, prefix: str) -> None:
+        """Give up the uploads that a process below the prefix began and did not live to end."""
+        pages = self.s3.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix.lstrip("/"))
+        for upload in (upload for page in pages for upload in page.get("Uploads", [])):
+            self.s3.abort_multipart_upload(Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+
 
 class Upload:
     """A file-like object: what is written goes to S3 in parts, from other threads, so that writing goes on.

@@ -3,16 +3,19 @@
 https://docs.aws.amazon.com/dms/latest/APIReference/API_StartReplicationTask.html
 https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Tasks.html
 
-Full loads are carried out; the migration types ``cdc`` and ``full-load-and-cdc`` are refused. ``TaskData`` is kept and
-described back. A task that could not load one of its tables ends in ``failed``, whatever the others did.
+``TaskData`` is kept and described back. A full load that could not load one of its tables ends in ``failed``, whatever
+the others did; a task that captures changes goes on without the table, whose state says so.
 """
 
+import logging
 import threading
+from pathlib import Path
 
-from localstack.aws.api import CommonServiceException, RequestContext, handler
+import psycopg
+from localstack.aws.api import RequestContext, handler
 
 from groundwork_aws import settings as plugin_settings
-from groundwork_aws.dms import endpoints, mappings, settings
+from groundwork_aws.dms import endpoints
 from groundwork_aws.dms.common import (
     already_exists,
     check_identifier,
@@ -27,21 +30,39 @@ from groundwork_aws.dms.common import (
     tag,
     wrong_state,
 )
-from groundwork_aws.dms.endpoint_operations import (
-    ConnectionFailed,
-    find_endpoint,
-    process_credentials,
-    resolved_source,
-)
+from groundwork_aws.dms.endpoint_operations import ConnectionFailed, process_credentials, resolved_source
 from groundwork_aws.dms.instance import Replication
 from groundwork_aws.dms.models import DmsStore, Task
-from groundwork_aws.dms.task_states import begin, described, end, fail, table_changed, write_log
-
-IDLE = ("ready", "stopped", "failed")
-UNTESTED = (
-    "Test connection for replication instance and endpoint should be successful for starting the replication task"
+from groundwork_aws.dms.postgres import Source
+from groundwork_aws.dms.slot import remove_from
+from groundwork_aws.dms.task_checks import (
+    check_capture,
+    check_idle,
+    check_mappings,
+    check_migration_type,
+    check_parts,
+    check_positions,
+    check_reload,
+    check_start,
+    check_tested,
+    find_task,
+    merged_settings,
 )
-START_TYPES = ("start-replication", "resume-processing", "reload-target")
+from groundwork_aws.dms.task_states import (
+    begin,
+    changed,
+    described,
+    end,
+    fail,
+    moved,
+    table_changed,
+    write_latency,
+    write_log,
+)
+
+LOG = logging.getLogger(__name__)
+# Named like the start of the API's parameters, and kept in the task's description.
+POSITIONS = ("CdcStartPosition", "CdcStopPosition")
 
 
 class TaskOperations:
@@ -62,6 +83,8 @@ class TaskOperations:
         check_parts(store, request)
         check_migration_type(request)
         check_mappings(request["TableMappings"])
+        capture = (store.endpoints[request[f"{kind}EndpointArn"]].settings for kind in ("Source", "Target"))
+        check_capture(request["MigrationType"], *capture)
         arn = make_arn(context, "task", request.get("ResourceIdentifier"))
         task = Task(
             {
@@ -71,7 +94,7 @@ class TaskOperations:
                     "SourceEndpointArn", "TargetEndpointArn", "ReplicationInstanceArn", "MigrationType",
                     "TableMappings",
                 )},
-                **({"TaskData": request["TaskData"]} if request.get("TaskData") else {}),
+                **{name: request[name] for name in ("TaskData", *POSITIONS) if request.get(name)},
                 "Status": "ready",
                 "ReplicationTaskCreationDate": now(),
             },
@@ -112,9 +135,7 @@ class TaskOperations:
             check_idle(task, "modified")
             if request.get("MigrationType", task.description["MigrationType"]) != task.description["MigrationType"]:
                 raise invalid("MigrationType cannot be changed: make a new replication task")
-            for name in ("CdcStartTime", "CdcStartPosition", "CdcStopPosition"):
-                if request.get(name):
-                    raise invalid(f"{name} is not supported here: only full loads are")
+            check_positions(task.description["MigrationType"], request)
             if request.get("TableMappings"):
                 check_mappings(request["TableMappings"])
             if request.get("ReplicationTaskSettings"):
@@ -122,7 +143,8 @@ class TaskOperations:
             if request.get("ReplicationTaskIdentifier"):
                 check_identifier("ReplicationTaskIdentifier", request["ReplicationTaskIdentifier"])
                 task.description["ReplicationTaskIdentifier"] = request["ReplicationTaskIdentifier"].lower()
-            task.description |= {name: request[name] for name in ("TableMappings", "TaskData") if request.get(name)}
+            changeable = ("TableMappings", "TaskData", *POSITIONS)
+            task.description |= {name: request[name] for name in changeable if request.get(name)}
             return {"ReplicationTask": {**described(store, task), "Status": "modifying"}}
 
     @handler("DeleteReplicationTask", expand=False)
@@ -132,30 +154,34 @@ class TaskOperations:
             task = find_task(store, request["ReplicationTaskArn"])
             check_idle(task, "deleted")
             answer = described(store, task)
+            self._clean_up(context, store, task)
             del store.tasks[request["ReplicationTaskArn"]]
             store.tags.pop(request["ReplicationTaskArn"], None)
         return {"ReplicationTask": {**answer, "Status": "deleting"}}
 
     @handler("StartReplicationTask", expand=False)
     def start_replication_task(self, context: RequestContext, request: dict) -> dict:
-        """CdcStartTime, CdcStartPosition and CdcStopPosition are refused: they belong to ongoing changes."""
         require(request, "ReplicationTaskArn", "StartReplicationTaskType")
         store, arn, how = store_of(context), request["ReplicationTaskArn"], request["StartReplicationTaskType"]
         with self.lock:
             task = find_task(store, arn)
             check_idle(task, "started")
-            check_start(task, request)
+            positions = {name: task.description.get(name) for name in POSITIONS}
+            positions |= {name: request[name] for name in POSITIONS if request.get(name)}
+            check_start(task, {**positions, **request})
             check_tested(store, task)
-            resume = how == "resume-processing"
+            resume = how == "resume-processing" or (task.run > 0 and how == "start-replication")
             begin(task, keep_completed=resume)
+            task.description |= {name: value for name, value in positions.items() if value}
             answer = described(store, task)
             try:
-                work = work_of(context, store, task)
+                work = work_of(context, store, task, fresh=not resume)
             except ConnectionFailed as error:
                 fail(task, str(error))
                 return {"ReplicationTask": answer}
-            log = plugin_settings.read().state_dir / "dms" / f"{arn.rpartition(':')[2]}.log"
-            self.replications[arn] = Replication(work, log, lambda event: self._happened(context, task, event))
+            self.replications[arn] = Replication(
+                work, state_file(task, ".log"), lambda event: self._happened(context, task, event)
+            )
         return {"ReplicationTask": answer}
 
     @handler("StopReplicationTask", expand=False)
@@ -168,6 +194,18 @@ class TaskOperations:
             task.description["Status"] = "stopping"
             self.replications[arn].stop()
             return {"ReplicationTask": described(store, task)}
+
+    @handler("ReloadTables", expand=False)
+    def reload_tables(self, context: RequestContext, request: dict) -> dict:
+        """Only for a task that loads and captures changes, as only that one knows what is newer than the load."""
+        store, arn = store_of(context), request["ReplicationTaskArn"]
+        with self.lock:
+            task = find_task(store, arn)
+            tables = check_reload(task, request)
+            for table in tables:
+                task.tables[table] |= {"TableState": "Table is being reloaded", "FullLoadReloaded": True}
+            self.replications[arn].reload(tables)
+        return {"ReplicationTaskArn": arn}
 
     @handler("DescribeTableStatistics", expand=False)
     def describe_table_statistics(self, context: RequestContext, request: dict) -> dict:
@@ -188,100 +226,67 @@ class TaskOperations:
             if task.settings["Logging"]["EnableLogging"]:
                 write_log(context, store_of(context), task, event)
             return
+        if "latency" in event:
+            write_latency(context, store_of(context), task, event["latency"])
+            return
         with self.lock:
             if task.description["Status"] == "starting":
                 task.description["Status"] = "running"
             if "table" in event:
                 table_changed(task, event)
-            elif event["end"] == "failed":
-                fail(task, event["message"])
-            else:
-                finished = event["end"] == "finished"
-                end(task, "stopped", f"Stop Reason {'FULL_LOAD_ONLY_FINISHED' if finished else 'NORMAL'}")
+            if "position" in event:
+                moved(task, event["position"])
+                changed(task, event.get("changes", []))
             if "end" in event:
+                if event["end"] == "failed":
+                    fail(task, event["message"])
+                else:
+                    end(task, "stopped", f"Stop Reason {event['reason']}")
                 self.replications.pop(task.description["ReplicationTaskArn"], None)
 
-
-# --- checks -----------------------------------------------------------------------------------------------------------
-
-
-def find_task(store: DmsStore, arn: str) -> Task:
-    if arn not in store.tasks:
-        raise not_found(f"Replication Task {arn} not found.")
-    return store.tasks[arn]
-
-
-def check_idle(task: Task, what: str) -> None:
-    if task.description["Status"] not in IDLE:
-        name, status = task.description["ReplicationTaskArn"], task.description["Status"]
-        raise wrong_state(f"Replication Task {name} cannot be {what}: it is currently {status}")
-
-
-def check_parts(store: DmsStore, request: dict) -> None:
-    if request["ReplicationInstanceArn"] not in store.instances:
-        raise not_found(f"Replication instance {request['ReplicationInstanceArn']} not found.")
-    for kind in ("source", "target"):
-        arn = request[f"{kind.capitalize()}EndpointArn"]
-        found = find_endpoint(store, arn).description["EndpointType"]
-        if found != kind:
-            raise invalid(f"{arn} is a {found} endpoint, not a {kind} endpoint")
-
-
-def check_migration_type(request: dict) -> None:
-    if request["MigrationType"] not in ("full-load", "cdc", "full-load-and-cdc"):
-        raise invalid(f"MigrationType must be full-load, cdc or full-load-and-cdc, not {request['MigrationType']!r}")
-    if request["MigrationType"] != "full-load":
-        raise invalid(f"MigrationType {request['MigrationType']} is not supported here: changes are not captured yet")
-    for name in ("CdcStartTime", "CdcStartPosition", "CdcStopPosition"):
-        if request.get(name):
-            raise invalid(f"{name} is only for tasks that capture changes, not for full-load")
-
-
-def check_mappings(document: str) -> None:
-    try:
-        mappings.parse(document)
-    except mappings.MappingError as error:
-        raise invalid(f"Invalid Table Mappings document. {error}") from None
-
-
-def merged_settings(document: str | None, base: dict = settings.DEFAULTS) -> dict:
-    try:
-        return settings.merged(document, base)
-    except settings.SettingsError as error:
-        raise invalid(f"Invalid Task Settings JSON. {error}") from None
-
-
-def check_start(task: Task, request: dict) -> None:
-    how = request["StartReplicationTaskType"]
-    if how not in START_TYPES:
-        raise invalid(f"StartReplicationTaskType must be one of {', '.join(START_TYPES)}, not {how!r}")
-    for name in ("CdcStartTime", "CdcStartPosition", "CdcStopPosition"):
-        if request.get(name):
-            raise invalid(f"{name} is only for tasks that capture changes, not for full-load")
-    first = task.run == 0
-    if first != (how == "start-replication"):
-        when = "for the first time" if how == "start-replication" else "again, after a first start-replication"
-        name = how.upper().replace("-", "_")
-        raise CommonServiceException(
-            "InvalidParameterCombinationException", f"Start Type : {name}, valid only for tasks running {when}"
-        )
-
-
-def check_tested(store: DmsStore, task: Task) -> None:
-    instance = task.description["ReplicationInstanceArn"]
-    for endpoint in (task.description["SourceEndpointArn"], task.description["TargetEndpointArn"]):
-        if store.connections.get((instance, endpoint), {}).get("Status") != "successful":
-            raise wrong_state(f"{UNTESTED}: {endpoint}")
+    def _clean_up(self, context: RequestContext, store: DmsStore, task: Task) -> None:
+        """Take away what the task made at its source. Where that fails, FailTaskWhenCleanTaskResourceFailed decides."""
+        if task.description["MigrationType"] == "full-load" or not task.run:
+            return
+        endpoint = store.endpoints[task.description["SourceEndpointArn"]]
+        heartbeat = endpoints.heartbeat_of(endpoint.settings)
+        try:
+            source = Source(**resolved_source(context, endpoint))
+            remove_from(source, slot_name(task), heartbeat and heartbeat["schema"])
+        except (ConnectionFailed, psycopg.Error) as error:
+            if task.settings["FailTaskWhenCleanTaskResourceFailed"]:
+                raise wrong_state(f"The task's resources at the source could not be removed: {error}") from None
+            LOG.warning("the slot %s stays at the source and keeps its WAL: %s", slot_name(task), error)
+        state_file(task, ".json").unlink(missing_ok=True)
 
 
 # --- what the replication process is given ----------------------------------------------------------------------------
 
 
-def work_of(context: RequestContext, store: DmsStore, task: Task) -> dict:
+def state_file(task: Task, suffix: str) -> Path:
+    name = task.description["ReplicationTaskArn"].rpartition(":")[2]
+    return plugin_settings.read().state_dir / "dms" / f"{name}{suffix}"
+
+
+def slot_name(task: Task) -> str:
+    """Of lower-case letters, digits and underscores, as PostgreSQL asks for."""
+    return "awsdms_" + task.description["ReplicationTaskArn"].rpartition(":")[2].lower().replace("-", "_")
+
+
+def work_of(context: RequestContext, store: DmsStore, task: Task, fresh: bool) -> dict:
     """The task as the replication process takes it. Raises ConnectionFailed when the secret does not resolve."""
+    source = store.endpoints[task.description["SourceEndpointArn"]]
     target = store.endpoints[task.description["TargetEndpointArn"]].settings
     return {
-        "source": resolved_source(context, store.endpoints[task.description["SourceEndpointArn"]]),
+        "type": task.description["MigrationType"],
+        "fresh": fresh,
+        "slot": slot_name(task),
+        "checkpoint": str(state_file(task, ".json")),
+        "start_position": task.description.get("CdcStartPosition"),
+        "stop_position": task.description.get("CdcStopPosition"),
+        "changes": endpoints.changes_of(target),
+        "heartbeat": endpoints.heartbeat_of(source.settings),
+        "source": resolved_source(context, source),
         "target": endpoints.target_of(target),
         "layout": endpoints.layout_of(target, task.started.isoformat()),
         "format": endpoints.format_of(target),

@@ -8,7 +8,9 @@ from contextlib import suppress
 from datetime import datetime
 
 from localstack.aws.api import RequestContext
+from localstack.aws.connect import connect_to
 
+from groundwork_aws.dms.checkpoint import as_recovery_checkpoint
 from groundwork_aws.dms.common import now
 from groundwork_aws.dms.models import DmsStore, Task
 from groundwork_aws.identity.roles import role_clients
@@ -27,6 +29,7 @@ def begin(task: Task, keep_completed: bool) -> None:
     if not keep_completed or task.fresh_start is None:
         task.fresh_start = task.started
     kept = task.tables if keep_completed else {}
+    task.description.pop("CdcStartPosition", None)
     task.tables = {key: t for key, t in kept.items() if t["TableState"] == "Table completed"}
     task.description |= {"Status": "starting", "ReplicationTaskStartDate": task.started}
     task.description.pop("StopReason", None)
@@ -43,6 +46,38 @@ def fail(task: Task, message: str) -> None:
     end(task, "failed", "Stop Reason FATAL_ERROR")
 
 
+def changed(task: Task, changes: list[dict]) -> None:
+    """Count what was written; on S3 what is captured is applied."""
+    for entry in changes:
+        table = task.tables.get(tuple(entry["table"]))
+        for name in ("Inserts", "Updates", "Deletes", "Ddls"):
+            if table and entry.get(name):
+                table[name] += entry[name]
+                table[f"Applied{name}"] += entry[name]
+                table["LastUpdateTime"] = now()
+
+
+def moved(task: Task, position: int) -> None:
+    task.description["RecoveryCheckpoint"] = as_recovery_checkpoint(position)
+
+
+def write_latency(context: RequestContext, store: DmsStore, task: Task, latency: dict) -> None:
+    """https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Monitoring.html#CHAP_Monitoring.Metrics.Task"""
+    instance = store.instances[task.description["ReplicationInstanceArn"]]["ReplicationInstanceIdentifier"]
+    dimensions = [
+        {"Name": "ReplicationInstanceIdentifier", "Value": instance},
+        {"Name": "ReplicationTaskIdentifier", "Value": task.description["ReplicationTaskArn"].rpartition(":")[2]},
+    ]
+    cloudwatch = connect_to(aws_access_key_id=context.account_id, region_name=context.region).cloudwatch
+    cloudwatch.put_metric_data(
+        Namespace="AWS/DMS",
+        MetricData=[
+            {"MetricName": name, "Dimensions": dimensions, "Value": value, "Unit": "Seconds"}
+            for name, value in latency.items()
+        ],
+    )
+
+
 def table_changed(task: Task, event: dict) -> None:
     schema, name = event["table"]
     table = task.tables.setdefault(
@@ -53,6 +88,8 @@ def table_changed(task: Task, event: dict) -> None:
             "ValidationPendingRecords": 0, "ValidationFailedRecords": 0, "ValidationSuspendedRecords": 0,
         },
     )  # fmt: skip
+    if event["state"] == "Before load" and table.get("TableState") == "Table is being reloaded":
+        return  # the waiter for a reload must not lose sight of it
     table |= {"TableState": event["state"], "LastUpdateTime": now()}
     table["FullLoadRows"] = event.get("rows", table["FullLoadRows"])
     if event["state"] == "Full load":

@@ -21,13 +21,14 @@ def source(source_server):
     """A superuser's connection to the source."""
     with psycopg.connect(source_server.dsn(), autocommit=True) as connection:
         connection.execute("CREATE ROLE dms LOGIN REPLICATION PASSWORD 'right'; GRANT pg_read_all_data TO dms")
+        connection.execute("CREATE ROLE shop_owner; GRANT shop_owner TO dms; GRANT CREATE ON DATABASE postgres TO dms")
         yield connection
 
 
 @pytest.fixture
 def schema(source, unique):
     """A fresh schema; the search path leads there."""
-    source.execute(f"CREATE SCHEMA {unique}; SET search_path = {unique}, public")
+    source.execute(f"CREATE SCHEMA {unique} AUTHORIZATION shop_owner; SET search_path = {unique}, public")
     yield unique
     source.execute(f"DROP SCHEMA {unique} CASCADE")
 
@@ -171,7 +172,7 @@ def replication(aws, instance, make_source, make_target, schema, bucket, unique)
         source_arn, target_arn = make_source(password, **(source or {})), make_target(**(target or {}))
         task = aws("dms").create_replication_task(
             ReplicationTaskIdentifier=f"{unique}-task", SourceEndpointArn=source_arn, TargetEndpointArn=target_arn,
-            ReplicationInstanceArn=instance, MigrationType="full-load",
+            ReplicationInstanceArn=instance, MigrationType=more.pop("MigrationType", "full-load"),
             TableMappings=document(*(rules or [include(schema)])),
             ReplicationTaskSettings=json.dumps(settings or {}), **more,
         )["ReplicationTask"]  # fmt: skip

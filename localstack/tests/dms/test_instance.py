@@ -36,6 +36,7 @@ if __name__ == "__main__":
 def work(port: int, schema: str) -> dict:
     """A task that goes on for a while: its table is locked."""
     return {
+        "type": "full-load",
         "source": {"host": "127.0.0.1", "port": port, "database": "postgres", "user": "dms", "password": "right"},
         "target": {"bucket": "none", "folder": "", "put": {}},
         "layout": {

@@ -88,8 +88,8 @@ def test_DMS_ST_05_a_wrong_state_or_name_is_refused(replication, orders, aws):
     )}  # fmt: skip
     refused("ResourceAlreadyExistsFault", "already exists", dms.create_replication_task, **twice)
     refused("InvalidResourceStateFault", "is part of", dms.delete_endpoint, EndpointArn=made.source)
-    cdc = {**twice, "ReplicationTaskIdentifier": "other", "MigrationType": "full-load-and-cdc"}
-    refused("InvalidParameterValueException", "changes are not captured", dms.create_replication_task, **cdc)
+    other = {**twice, "ReplicationTaskIdentifier": "other", "MigrationType": "full-load-and-apply"}
+    refused("InvalidParameterValueException", "MigrationType must be", dms.create_replication_task, **other)
 
 
 def test_a_running_task_is_stopped_resumed_and_not_deleted(replication, source, schema, aws):

@@ -1,0 +1,102 @@
+"""The files of one batch of changes: written side by side, seen in the bucket all at once or not at all.
+
+https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Target.S3.html
+"""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from groundwork_aws.dms.changes import ChangeShape
+from groundwork_aws.dms.full_load import now
+from groundwork_aws.dms.parquet import Format, Writer
+from groundwork_aws.dms.target import Target, Upload
+
+A_MILLISECOND = timedelta(milliseconds=1)
+
+
+class FileNames:
+    """``YYYYMMDD-HHMMSSmmm`` of the present time, never twice the same."""
+
+    def __init__(self, timezone: str):
+        self.zone, self.last = ZoneInfo(timezone), datetime.min.replace(tzinfo=UTC)
+
+    def next(self) -> str:
+        time = now()
+        time = time.replace(microsecond=time.microsecond // 1000 * 1000)
+        self.last = max(time, self.last + A_MILLISECOND)
+        local = self.last.astimezone(self.zone)
+        return f"{local:%Y%m%d-%H%M%S}{local.microsecond // 1000:03}.parquet"
+
+
+class ChangeFile:
+    """A Parquet file that grows by row groups of the format's length."""
+
+    def __init__(self, target: Target, key: str, shape: ChangeShape, format: Format, first: pa.Table):
+        self.shape, self.length = shape, format.row_group_length
+        self.upload = Upload(target, key)
+        self.writer = Writer(self.upload, shape.schema, format, shape.repeating(first))
+        self.held: list[pa.Table] = []
+
+    def write(self, table: pa.Table) -> None:
+        self.held.append(table)
+        rows = sum(held.num_rows for held in self.held)
+        if whole := rows // self.length * self.length:
+            table = pa.concat_tables(self.held)
+            self.writer.write(table.slice(0, whole))
+            self.held = [table.slice(whole)] if rows > whole else []
+
+    def finish(self) -> None:
+        if self.held:
+            self.writer.write(pa.concat_tables(self.held))
+        self.writer.close()
+
+
+class ChangeFiles:
+    """``write`` what changed, folder by folder, then ``commit``, or ``abort``."""
+
+    def __init__(self, target: Target, format: Format, names: FileNames, max_file_bytes: int):
+        self.target, self.format, self.names, self.max_file_bytes = target, format, names, max_file_bytes
+        self.open: dict[str, ChangeFile] = {}
+        self.finished: list[tuple[str, ChangeFile]] = []
+        self.cleared: list[str] = []
+
+    def write(self, folder: str, shape: ChangeShape, table: pa.Table) -> None:
+        file = self.open.get(folder)
+        if file and (file.shape is not shape or file.upload.written >= self.max_file_bytes):
+            self._finish(folder)
+            file = None
+        if file is None:
+            file = ChangeFile(self.target, f"{folder}{self.names.next()}", shape, self.format, table)
+            self.open[folder] = file
+        file.write(table)
+
+    def clear(self, folder: str) -> None:
+        """Remove the table's files with the commit, also what this batch wrote below the folder so far."""
+        for place in [place for place in self.open if place.startswith(folder)]:
+            self.open.pop(place).upload.abort()
+        for place, file in self.finished:
+            if place.startswith(folder):
+                file.upload.abort()
+        self.finished = [(place, file) for place, file in self.finished if not place.startswith(folder)]
+        self.cleared.append(folder)
+
+    def commit(self) -> None:
+        """Everything is sent before the first file shows, so that a reader meets few half batches."""
+        for folder in list(self.open):
+            self._finish(folder)
+        for folder in self.cleared:
+            self.target.clear(folder)
+        while self.finished:
+            self.finished[0][1].upload.complete()
+            del self.finished[0]
+
+    def abort(self) -> None:
+        for file in [*self.open.values(), *(file for _, file in self.finished)]:
+            file.upload.abort()
+
+    def _finish(self, folder: str) -> None:
+        file = self.open.pop(folder)
+        self.finished.append((folder, file))
+        file.finish()

@@ -1,0 +1,220 @@
+"""What a task keeps at its source: a replication slot, two publications, and the heartbeat's table.
+
+https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Source.PostgreSQL.html
+
+DMS reads a slot of test_decoding or pglogical. Here it is pgoutput, whose messages take half the time and which every
+PostgreSQL has; it needs a publication, and so a role that owns the tables or is a member of their owner. A published
+table without a replica identity would have its updates refused at the source: such a table goes into a publication of
+inserts and truncations alone, and DMS too ignores its updates and deletes.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import duckdb
+import psycopg
+import pyarrow as pa
+
+from groundwork_aws.dms.checkpoint import as_text
+from groundwork_aws.dms.full_load import connect
+from groundwork_aws.dms.mappings import identifier, literal
+from groundwork_aws.dms.planning import TaskFailed
+from groundwork_aws.dms.postgres import Source
+
+log = logging.getLogger("SOURCE_CAPTURE")
+HEARTBEAT = "awsdms_heartbeat"
+MESSAGES_AT_ONCE = 32768
+CATALOG = """
+SELECT n.nspname AS schema, c.relname AS name,
+       coalesce(k.columns, '{}') AS key,
+       CASE c.relreplident WHEN 'f' THEN true WHEN 'd' THEN k.columns IS NOT NULL
+            WHEN 'i' THEN EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisreplident)
+            ELSE false END AS has_identity
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN LATERAL (
+    SELECT array_agg(a.attname::text ORDER BY array_position(i.indkey::int[], a.attnum::int)) AS columns
+    FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey::int[])
+    WHERE i.indrelid = c.oid AND i.indisprimary) k ON true
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+"""
+
+
+@dataclass(frozen=True)
+class CatalogTable:
+    """``key`` is the primary key, ``has_identity`` says whether updates and deletes can be published."""
+
+    schema: str
+    name: str
+    key: list[str]
+    has_identity: bool
+
+
+def catalog(connection: psycopg.Connection) -> dict[tuple[str, str], CatalogTable]:
+    rows = connection.execute(CATALOG).fetchall()
+    return {(schema, name): CatalogTable(schema, name, key, has) for schema, name, key, has in rows}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The source as it was at a place in the WAL; of use as long as the connection that exported it is open."""
+
+    lsn: int
+    name: str
+
+
+class Slot:
+    """The task's slot and publications, all of one name. ``connection`` is in autocommit mode."""
+
+    def __init__(self, source: Source, connection: psycopg.Connection, name: str):
+        self.source, self.connection, self.name = source, connection, name
+        self.inserts = f"{name}_inserts"
+        self.reader: duckdb.DuckDBPyConnection | None = None
+
+    # --- making and removing it ---
+
+    def publish(self, tables: dict[tuple[str, str], bool]) -> list[tuple[str, str]]:
+        """Have exactly these tables published, each with (True) or without updates and deletes.
+
+        Gives back the tables that were not published before.
+        """
+        before = self._published()
+        for publication, with_updates in ((self.name, True), (self.inserts, False)):
+            wanted = {table for table, whole in tables.items() if whole == with_updates}
+            there = {table for table, name in before.items() if name == publication}
+            self._make_publication(publication, with_updates)
+            for change, changed in (("DROP", there - wanted), ("ADD", wanted - there)):
+                if changed:
+                    listed = ", ".join(f"{identifier(s)}.{identifier(t)}" for s, t in sorted(changed))
+                    self.connection.execute(f"ALTER PUBLICATION {identifier(publication)} {change} TABLE {listed}")
+        return sorted(set(tables) - set(before))
+
+    def _make_publication(self, name: str, with_updates: bool) -> None:
+        found = self.connection.execute("SELECT FROM pg_publication WHERE pubname = %s", (name,)).fetchone()
+        if found is None:
+            operations = "insert, update, delete, truncate" if with_updates else "insert, truncate"
+            self.connection.execute(
+                f"CREATE PUBLICATION {identifier(name)} "
+                f"WITH (publish = {literal(operations)}, publish_via_partition_root = true)"
+            )
+
+    def _published(self) -> dict[tuple[str, str], str]:
+        rows = self.connection.execute(
+            """SELECT n.nspname, c.relname, p.pubname FROM pg_publication p
+               JOIN pg_publication_rel r ON r.prpubid = p.oid
+               JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE p.pubname IN (%s, %s)""",
+            (self.name, self.inserts),
+        )
+        return {(schema, table): publication for schema, table, publication in rows}
+
+    @contextmanager
+    def snapshot(self, wait_seconds: int, lasting: bool) -> Iterator[Snapshot]:
+        """Make the slot (``lasting``), or one for the moment, and export the snapshot that its changes go on from.
+
+        PostgreSQL waits for the transactions that are under way. Raises TaskFailed after ``wait_seconds``.
+        """
+        name, kind = (self.name, "") if lasting else (f"{self.name}_load", "TEMPORARY")
+        options = f"-c lock_timeout={wait_seconds * 1000}"
+        with psycopg.connect(
+            self.source.connection_string(), replication="database", autocommit=True, options=options
+        ) as walsender:
+            command = f"CREATE_REPLICATION_SLOT {identifier(name)} {kind} LOGICAL pgoutput (SNAPSHOT 'export')"
+            made = walsender.pgconn.exec_(command.encode())
+            if made.status != psycopg.pq.ExecStatus.TUPLES_OK:
+                raise TaskFailed(f"Could not make the replication slot {name}: {made.error_message.decode().strip()}")
+            lsn, exported = (made.get_value(0, column).decode() for column in (1, 2))
+            high, low = lsn.split("/")
+            yield Snapshot(int(high, 16) << 32 | int(low, 16), exported)
+
+    def remove(self) -> None:
+        """Leave nothing at the source, not even what a half-made start left."""
+        self.connection.execute(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s", (self.name,)
+        )
+        for publication in (self.name, self.inserts):
+            self.connection.execute(f"DROP PUBLICATION IF EXISTS {identifier(publication)}")
+
+    # --- reading it ---
+
+    def lock(self) -> None:
+        """Be the only one that reads the slot, as long as the connection lives. Raises TaskFailed."""
+        got, pid = self.connection.execute(
+            """SELECT pg_try_advisory_lock(hashtextextended(%(slot)s, 0)),
+                      (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
+                       AND (classid::bigint << 32 | objid::bigint) = hashtextextended(%(slot)s, 0) LIMIT 1)""",
+            {"slot": self.name},
+        ).fetchone()
+        if not got:
+            raise TaskFailed(f'replication slot "{self.name}" is active for PID {pid}')
+
+    def check(self, position: int) -> None:
+        """The slot must still hold every change from the position on. Raises TaskFailed."""
+        found = self.connection.execute(
+            "SELECT (confirmed_flush_lsn - '0/0')::bigint, wal_status FROM pg_replication_slots WHERE slot_name = %s",
+            (self.name,),
+        ).fetchone()
+        gap = "The changes since then cannot be read any more: start the task again with reload-target"
+        if found is None:
+            raise TaskFailed(f'replication slot "{self.name}" does not exist: it was dropped at the source. {gap}')
+        confirmed, wal_status = found
+        if wal_status == "lost" or confirmed is None:
+            raise TaskFailed(
+                f'replication slot "{self.name}" was invalidated: it fell behind by more than max_slot_wal_keep_size, '
+                f"or wal_level was lowered. {gap}"
+            )
+        if confirmed > position:
+            raise TaskFailed(
+                f'replication slot "{self.name}" stands at {as_text(confirmed)}, after {as_text(position)}, where this '
+                f"task stopped reading: somebody made it anew or moved it. {gap}"
+            )
+        if confirmed < position:
+            self.advance(position)
+
+    def head(self) -> int:
+        """The end of the WAL."""
+        return self.connection.execute("SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint").fetchone()[0]
+
+    def peek(self, changes: int) -> Iterator[pa.Array]:
+        """The slot's messages, without moving it: whole transactions, until there are as many changes."""
+        self.reader = self.reader or connect(self.source)
+        publications = f"{identifier(self.name)},{identifier(self.inserts)}"
+        query = (
+            f"SELECT data FROM pg_logical_slot_peek_binary_changes({literal(self.name)}, NULL, {changes}, "
+            f"'proto_version', '1', 'publication_names', {literal(publications)})"
+        )
+        cursor = self.reader.cursor().execute(f"SELECT * FROM postgres_query('source', {literal(query)})")
+        for batch in cursor.to_arrow_reader(MESSAGES_AT_ONCE):
+            yield batch.column(0)
+
+    def advance(self, position: int) -> None:
+        """Let the source forget what is before the position."""
+        self.connection.execute("SELECT pg_replication_slot_advance(%s, %s)", (self.name, as_text(position)))
+
+    # --- the heartbeat ---
+
+    def make_heartbeat(self, schema: str) -> tuple[str, str]:
+        """https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Source.PostgreSQL.html (HeartbeatEnable)"""
+        table = f"{identifier(schema)}.{HEARTBEAT}"
+        self.connection.execute(
+            f"""CREATE TABLE IF NOT EXISTS {table} (
+                hb_key bigint PRIMARY KEY, hb_created_at timestamp, hb_created_by text,
+                hb_last_heartbeat_at timestamp, hb_last_heartbeat_by text)"""
+        )
+        return schema, HEARTBEAT
+
+    def beat(self, schema: str) -> None:
+        self.connection.execute(
+            f"""INSERT INTO {identifier(schema)}.{HEARTBEAT} VALUES (1, now(), %(by)s, now(), %(by)s)
+                ON CONFLICT (hb_key) DO UPDATE SET hb_last_heartbeat_at = now(), hb_last_heartbeat_by = %(by)s""",
+            {"by": self.name},
+        )
+
+
+def remove_from(source: Source, name: str, heartbeat_schema: str | None) -> None:
+    """Leave nothing of the task at the source. Raises psycopg.Error."""
+    with psycopg.connect(source.connection_string(), autocommit=True) as connection:
+        Slot(source, connection, name).remove()
+        if heartbeat_schema:
+            connection.execute(f"DROP TABLE IF EXISTS {identifier(heartbeat_schema)}.{HEARTBEAT}")
