@@ -61,12 +61,18 @@ def localstack(
     listen: str = "127.0.0.1",
     source_dsn: str | None = None,
     airflow_url: str | None = None,
+    keeps_state: bool = False,
 ) -> Service:
     """LocalStack with the plug-in; ``host`` is the name under which others find it.
 
-    ``source_dsn`` and ``airflow_url`` lead to what stands for RDS and for MWAA, where they run.
+    ``source_dsn`` and ``airflow_url`` lead to what stands for RDS and for MWAA, where they run. With ``keeps_state``
+    the next one with the same ``state`` has the objects, stacks and all else that this one had.
     """
-    running = {"GROUNDWORK_SOURCE_DSN": source_dsn, "GROUNDWORK_AIRFLOW_URL": airflow_url}
+    running = {
+        "GROUNDWORK_SOURCE_DSN": source_dsn,
+        "GROUNDWORK_AIRFLOW_URL": airflow_url,
+        "GROUNDWORK_LOCALSTACK_STATE_DIR": str(state / "localstack" / "kept") if keeps_state else None,
+    }
     return Service(
         name="localstack",
         command=[str(venv("localstack") / "bin" / "python"), "-m", "groundwork_aws"],

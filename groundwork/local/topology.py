@@ -42,6 +42,7 @@ def localstack(settings: Settings) -> Service:
         settings.listen,
         settings.source_dsn,
         f"http://{settings.hosts.airflow}:{settings.ports.airflow}",
+        keeps_state=True,
     )
 
 

@@ -45,6 +45,10 @@ class Run:
     connection: duckdb.DuckDBPyConnection | None = None
     stopped: threading.Event = field(default_factory=threading.Event)
 
+    def __reduce__(self) -> tuple:
+        """Saved and restored it is no longer a running query."""
+        return Run, (self.cutoff,)
+
     def interrupt(self) -> None:
         self.stopped.set()
         if self.connection is not None:

@@ -137,19 +137,29 @@ def carry_out(execution: Execution, statement: Statement, caller: str, region: s
         scanned, state = error.bytes_scanned, "CANCELLED"
         end = {"StateChangeReason": str(error)}
     except Exception as error:
-        failure = error if isinstance(error, QueryFailed) else failed("GENERIC_INTERNAL_ERROR", str(error))
-        scanned, state = 0, "FAILED"
-        end = {"StateChangeReason": failure.reason, "AthenaError": failure.athena_error()}
+        scanned, state, end = 0, "FAILED", failure(error)
     execution.description["Statistics"] = statistics(queued, time.monotonic() - started, scanned)
     if execution.update_count is not None:
         location = execution.description["ResultConfiguration"]["OutputLocation"]
         execution.description["Statistics"]["DataManifestLocation"] = f"{location}-manifest.csv"
-    execution.description["Status"] = {
-        "State": state,
-        "SubmissionDateTime": execution.submitted,
-        "CompletionDateTime": datetime.now(UTC),
-        **end,
-    }
+    execution.description["Status"] = ended(execution, state, end)
+
+
+def abandon(execution: Execution) -> None:
+    """End a query of which nothing runs any more."""
+    if execution.status["State"] in ("QUEUED", "RUNNING"):
+        end = failure(RuntimeError("The service was restarted during the query"))
+        execution.description["Status"] = ended(execution, "FAILED", end)
+
+
+def failure(error: Exception) -> dict:
+    failure = error if isinstance(error, QueryFailed) else failed("GENERIC_INTERNAL_ERROR", str(error))
+    return {"StateChangeReason": failure.reason, "AthenaError": failure.athena_error()}
+
+
+def ended(execution: Execution, state: str, end: dict) -> dict:
+    times = {"SubmissionDateTime": execution.submitted, "CompletionDateTime": datetime.now(UTC)}
+    return {"State": state, **times, **end}
 
 
 def run(execution: Execution, statement: Statement, clients, engine: Engine) -> int:

@@ -4,22 +4,28 @@ https://docs.aws.amazon.com/athena/latest/APIReference/Welcome.html
 """
 
 from localstack.aws.api import RequestContext, handler
+from localstack.services.plugins import ServiceLifecycleHook
 
 from groundwork_aws.athena.data_catalogs import DataCatalogs
-from groundwork_aws.athena.executions import Executions, current_page
-from groundwork_aws.athena.models import Execution
+from groundwork_aws.athena.executions import Executions, abandon, current_page
+from groundwork_aws.athena.models import Execution, athena_stores
 from groundwork_aws.athena.requests import InvalidRequestException, find_work_group, page, required, store_of
 from groundwork_aws.athena.saved_queries import SavedQueries
 from groundwork_aws.athena.work_groups import WorkGroups
 from groundwork_aws.identity.roles import caller_key
 
 
-class AthenaProvider(WorkGroups, SavedQueries, DataCatalogs):
+class AthenaProvider(WorkGroups, SavedQueries, DataCatalogs, ServiceLifecycleHook):
     service = "athena"
     version = "2017-05-18"
 
     def __init__(self) -> None:
         self.executions = Executions()
+
+    def on_after_state_load(self) -> None:
+        for _, _, store in athena_stores.iter_stores():
+            for execution in store.executions.values():
+                abandon(execution)
 
     @handler("StartQueryExecution", expand=False)
     def start_query_execution(self, context: RequestContext, request: dict) -> dict:

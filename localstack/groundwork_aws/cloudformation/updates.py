@@ -65,5 +65,5 @@ def unchanged_or_failed(request: ResourceRequest) -> ProgressEvent:
         status=OperationStatus.FAILED,
         resource_model=previous,
         message=f"{request.resource_type}: LocalStack cannot change {', '.join(changed)} of a resource that exists: "
-        "delete the stack first, or start LocalStack anew, which keeps none",
+        "delete the stack first",
     )

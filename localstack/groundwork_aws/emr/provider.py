@@ -6,13 +6,14 @@ and described back, and change nothing. https://docs.aws.amazon.com/emr/latest/A
 
 import secrets
 import string
+import time
 from datetime import UTC, datetime
 
 from localstack.aws.api import RequestContext, handler
+from localstack.services.plugins import ServiceLifecycleHook
 
 from groundwork_aws import settings
 from groundwork_aws.emr import release, validation
-from groundwork_aws.emr.archive import Archive
 from groundwork_aws.emr.cluster import ENDED, TAKES_STEPS, Cluster, Step
 from groundwork_aws.emr.controller import InstanceController, Unreachable
 from groundwork_aws.emr.models import EmrStore, emr_stores
@@ -24,21 +25,24 @@ PAGE = 50
 ALPHABET = string.ascii_uppercase + string.digits
 
 
-class EmrProvider:
+class EmrProvider(ServiceLifecycleHook):
     service = "emr"
     version = "2009-03-31"
 
     def __init__(self):
         read = settings.read()
         self.controller = InstanceController(read.instance_controller_url, read.instance_controller_token)
-        self.archive = Archive(read.state_dir / "emr")
-        for account, region, cluster in self.archive.load():
-            emr_stores[account][region].clusters[cluster.id] = cluster
-            if cluster.state not in ENDED:
-                self.start(cluster)
+
+    def on_after_state_load(self) -> None:
+        """The steps went on meanwhile, beside the controller: the clusters are taken up where they are."""
+        for _, _, store in emr_stores.iter_stores():
+            for cluster in store.clusters.values():
+                cluster.idle_since = time.monotonic()
+                if cluster.state not in ENDED:
+                    self.start(cluster)
 
     def start(self, cluster: Cluster) -> None:
-        Runner(cluster, self.controller, self.archive.save).start()
+        Runner(cluster, self.controller).start()
 
     # --- clusters ---
 

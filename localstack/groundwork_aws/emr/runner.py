@@ -3,7 +3,6 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
 
 from groundwork_aws.emr import release
 from groundwork_aws.emr.cluster import Cluster, Step
@@ -28,10 +27,8 @@ LOST = {
 
 
 class Runner:
-    """``save`` is called, under the cluster's lock, whenever something may have changed."""
-
-    def __init__(self, cluster: Cluster, controller: InstanceController, save: Callable[[Cluster], None]):
-        self.cluster, self.controller, self.save = cluster, controller, save
+    def __init__(self, cluster: Cluster, controller: InstanceController):
+        self.cluster, self.controller = cluster, controller
         self._submitted: set[str] = set()
         self._cancelled: set[str] = set()
 
@@ -91,7 +88,6 @@ class Runner:
                 for step in cluster.startable():
                     step.move("RUNNING")
                 running = cluster.running()
-                self.save(cluster)
             try:
                 self.attend(running)
                 heard = time.monotonic()
@@ -156,7 +152,6 @@ class Runner:
             LOG.warning("cluster %s ends without its controller: %s", self.cluster.id, error)
         with self.cluster.changed:
             self.cluster.end()
-            self.save(self.cluster)
             self.cluster.changed.notify_all()
 
     def still_runs(self, step: Step) -> bool:

@@ -15,7 +15,7 @@ from groundwork_aws.glue.api import LOCK, already_exists, invalid, not_found, pa
 from groundwork_aws.glue.catalog import arn, now
 from groundwork_aws.glue.definitions import check_definition, check_role, short_role, with_defaults
 from groundwork_aws.glue.models import Crawler, GlueStore
-from groundwork_aws.glue.runs import begin, execute
+from groundwork_aws.glue.runs import abandon, begin, execute
 from groundwork_aws.glue.schedule import InvalidSchedule, Schedule, Timetable
 from groundwork_aws.identity.roles import role_clients
 
@@ -190,6 +190,13 @@ class Crawlers:
         else:
             definition["Schedule"] = {"ScheduleExpression": expression, "State": "SCHEDULED"}
             self.timetable.put(timetable_key(context, name), schedule)
+
+    def take_up(self, key: tuple[str, str, str], crawler: Crawler) -> None:
+        """After a restart: a crawl that was under way has ended with LocalStack, the schedule goes on."""
+        abandon(crawler)
+        schedule = crawler.definition.get("Schedule", {})
+        if schedule.get("State") == "SCHEDULED":
+            self.timetable.put(key, Schedule(schedule["ScheduleExpression"]))
 
 
 def timetable_key(context: RequestContext, name: str) -> tuple[str, str, str]:

@@ -31,6 +31,11 @@ class GlueProvider(DataCatalog, Partitions, Crawlers, ServiceLifecycleHook):
     def on_before_stop(self) -> None:
         self.over.set()
 
+    def on_after_state_load(self) -> None:
+        for account, region, store in glue_stores.iter_stores():
+            for name, crawler in store.crawlers.items():
+                self.take_up((account, region, name), crawler)
+
     def keep_schedules(self) -> None:
         while not self.over.wait(1):
             with LOCK:

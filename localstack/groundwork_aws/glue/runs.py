@@ -26,6 +26,14 @@ def begin(crawler: Crawler) -> Crawl:
     return record
 
 
+def abandon(crawler: Crawler) -> None:
+    """End a crawl of which nothing runs any more."""
+    crawler.state = "READY"
+    for record in crawler.crawls:
+        if not record.ended:
+            record.finish("FAILED", "Internal Service Exception: the service was restarted during the crawl", now())
+
+
 def execute(clients, crawler: Crawler, record: Crawl) -> None:
     """Crawl, and write down how it went; never raises. ``clients`` has boto3's s3, glue and logs."""
     log = CrawlLog(clients.logs, record)

@@ -23,15 +23,16 @@ IDENTIFIES = re.compile(
 class CallLog:
     """Appends to ``file``; at ``limit`` bytes it becomes ``<name>.1<suffix>``, and the one before is dropped.
 
-    What an earlier LocalStack wrote is removed: its roles and resources went with it.
+    What an earlier LocalStack wrote is gone on with (``keep``), or removed where its roles and resources went with it.
     """
 
-    def __init__(self, file: Path, limit: int = LIMIT_BYTES) -> None:
+    def __init__(self, file: Path, limit: int = LIMIT_BYTES, keep: bool = False) -> None:
         self.file, self.limit, self.lock = file, limit, Lock()
         self.previous = file.with_name(f"{file.stem}.1{file.suffix}")
         file.parent.mkdir(parents=True, exist_ok=True)
-        self.previous.unlink(missing_ok=True)
-        self.output = file.open("wb", buffering=0)
+        if not keep:
+            self.previous.unlink(missing_ok=True)
+        self.output = file.open("ab" if keep else "wb", buffering=0)
 
     def write(self, call: dict) -> None:
         line = json.dumps(call, separators=(",", ":")).encode() + b"\n"

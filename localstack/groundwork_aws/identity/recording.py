@@ -26,7 +26,8 @@ PATH = "/_groundwork/calls"
 
 @hooks.on_infra_start()
 def record_calls() -> None:
-    log = CallLog(settings.read().state_dir / "iam" / "calls.jsonl")
+    read = settings.read()
+    log = CallLog(read.state_dir / "iam" / "calls.jsonl", keep=read.localstack_state_dir is not None)
 
     def record(_chain, context: RequestContext, _response) -> None:
         principal = principal_of(context) if context.operation else None

@@ -52,7 +52,8 @@ class Database:
 
 
 def connect(folder: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(folder / "state.sqlite", autocommit=True, check_same_thread=False)
+    # One process writes; whoever else holds the file is not waited for long.
+    connection = sqlite3.connect(folder / "state.sqlite", timeout=1, autocommit=True, check_same_thread=False)
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = normal")
     return connection

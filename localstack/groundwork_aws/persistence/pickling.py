@@ -1,6 +1,7 @@
 """Pickles of the services' state: what belongs to this process only is made anew when they are read.
 
-Locks come back free, connections and threads as None, buckets without their objects, which have rows of their own.
+Locks come back free, connections and threads as None, buckets without their objects, which have rows of their own, and
+statements of the Redshift Data API without results of more than a page.
 """
 
 import io
@@ -12,6 +13,8 @@ from types import FunctionType
 import dill
 import psycopg
 from localstack.services.s3.models import S3Bucket
+
+from groundwork_aws.redshift_data.results import PAGE_ROWS, Result
 
 LOCK, RLOCK = type(threading.Lock()), type(threading.RLock())
 
@@ -39,6 +42,8 @@ class Pickler(pickle.Pickler):
             case threading.Event():
                 return event, (thing.is_set(),)
             case threading.Thread() | psycopg.Connection():
+                return nothing, ()
+            case Result() if len(thing.rows) > PAGE_ROWS:
                 return nothing, ()
             case S3Bucket():
                 return restored, (S3Bucket, {**vars(thing), "objects": type(thing.objects)(), "multiparts": {}})

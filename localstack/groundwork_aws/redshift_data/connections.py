@@ -21,6 +21,9 @@ from localstack import config
 
 MAX_SESSIONS = 500
 
+# A statement whose client was killed is given up: it would change what nobody waits for any more.
+UNTENDED = "-c client_connection_check_interval=1s"
+
 
 @dataclass(frozen=True)
 class Login:
@@ -54,7 +57,7 @@ def resolve(context: RequestContext, store: RedshiftDataStore, request: dict, st
         statement.session.busy = True
     dsn = warehouse_of_plugin().connection_string(target["Database"], user, password)
     lakes = LakeOfRoles(context.account_id, context.region, namespace)
-    return Login(lambda: psycopg.connect(dsn, autocommit=True, connect_timeout=10), lakes)
+    return Login(lambda: psycopg.connect(dsn, autocommit=True, connect_timeout=10, options=UNTENDED), lakes)
 
 
 def find_namespace(context: RequestContext, target: dict, request: dict) -> dict:

@@ -7,17 +7,26 @@ Not honoured: ``WithEvent`` sends no event. Not there: DescribeTable, ListDataba
 """
 
 from localstack.aws.api import RequestContext, handler
+from localstack.services.plugins import ServiceLifecycleHook
 
 from groundwork_aws.redshift_data import requests, results
 from groundwork_aws.redshift_data.connections import resolve
 from groundwork_aws.redshift_data.errors import not_found, validation_error
 from groundwork_aws.redshift_data.models import RedshiftDataStore, Statement, redshift_data_stores
-from groundwork_aws.redshift_data.worker import cancel, submit
+from groundwork_aws.redshift_data.worker import cancel, fail, submit
 
 
-class RedshiftDataProvider:
+class RedshiftDataProvider(ServiceLifecycleHook):
     service = "redshift-data"
     version = "2019-12-20"
+
+    def on_after_state_load(self) -> None:
+        """Statements that were under way, and sessions, ended with their connections."""
+        for _, _, store in redshift_data_stores.iter_stores():
+            store.sessions.clear()
+            for statement in store.statements.values():
+                if not statement.is_over():
+                    fail(statement, "ERROR: the service was restarted while the statement ran")
 
     @handler("ExecuteStatement", expand=False)
     def execute_statement(self, context: RequestContext, request: dict) -> dict:

@@ -6,7 +6,6 @@ import threading
 
 import pytest
 from groundwork_aws.emr import runner
-from groundwork_aws.emr.archive import Archive, values
 from groundwork_aws.emr.cluster import Cluster, Step
 from groundwork_aws.emr.controller import InstanceController
 from groundwork_aws.emr.runner import Runner
@@ -28,7 +27,7 @@ def new_step() -> Step:
 
 
 def run(cluster: Cluster, controller: InstanceController) -> None:
-    Runner(cluster, controller, save=lambda cluster: None).run()
+    Runner(cluster, controller).run()
 
 
 def test_EMR_R_08_a_cluster_without_steps_ends_when_its_idle_timeout_is_over():
@@ -117,17 +116,6 @@ def test_a_cluster_whose_controller_is_lost_while_a_step_runs_ends_with_errors(m
     run(cluster, controller(HEALTH))
     assert (cluster.state, cluster.reason["Code"]) == ("TERMINATED_WITH_ERRORS", "INSTANCE_FAILURE")
     assert cluster.steps[0].state == "CANCELLED"
-
-
-def test_a_cluster_is_read_back_from_disk_as_it_was_saved(tmp_path):
-    cluster = new_cluster(new_step(), idle_timeout=60, tags={"a": "b"})
-    cluster.arn = "arn:aws:elasticmapreduce:us-east-1:000000000000:cluster/j-1"
-    cluster.move("BOOTSTRAPPING")
-    cluster.steps[0].move("RUNNING")
-    Archive(tmp_path).save(cluster)
-    ((account, region, read),) = Archive(tmp_path).load()
-    assert (account, region) == ("000000000000", "us-east-1")
-    assert values(read) == values(cluster)
 
 
 @pytest.fixture

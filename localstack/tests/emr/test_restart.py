@@ -8,8 +8,9 @@ from groundwork.local import services
 def test_a_step_and_its_cluster_survive_a_restart_of_localstack(spark_cluster, warehouse_server, clusters, tmp_path):
     """The controller is the truth about processes; the new LocalStack takes up the cluster where it was."""
     service = services.localstack(
-        services.free_port(), tmp_path, warehouse_server.dsn(), spark_cluster.controller_url, spark_cluster.token
-    )
+        services.free_port(), tmp_path, warehouse_server.dsn(), spark_cluster.controller_url, spark_cluster.token,
+        keeps_state=True,
+    )  # fmt: skip
     session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=services.REGION)
     emr = session.client("emr", endpoint_url=f"http://127.0.0.1:{service.port}")
     waiting = clusters.step("bash", "-c", f"until test -e {tmp_path}/go; do sleep 0.1; done; echo gone")

@@ -162,8 +162,9 @@ def test_the_log_keeps_the_last_lines_within_its_limit(tmp_path):
     assert numbers == list(range(numbers[0], 50)) and len(numbers) > 4
 
 
-def test_a_new_log_begins_without_the_lines_of_an_earlier_one(tmp_path):
+@pytest.mark.parametrize("keep, lines", [(False, 1), (True, 2)])
+def test_a_new_log_begins_without_the_lines_of_an_earlier_one_or_goes_on_with_them(tmp_path, keep, lines):
     for _ in range(2):
-        log = CallLog(tmp_path / "calls.jsonl")
+        log = CallLog(tmp_path / "calls.jsonl", keep=keep)
         log.write({"number": 1})
-    assert len(log.read().splitlines()) == 1
+    assert len(log.read().splitlines()) == lines

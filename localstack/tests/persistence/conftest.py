@@ -1,9 +1,8 @@
-"""A LocalStack that is killed and started again, on the same port and with the same state."""
+"""A LocalStack that is killed and started again, on the same port and over the same folder."""
 
 import os
 import signal
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -12,18 +11,16 @@ from botocore.config import Config
 
 from groundwork.local import services
 
-# A client that takes no error for a passing one.
+# What fails is not tried again.
 ONCE = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
 
 
 class Killable:
-    """``state`` is the folder of everything that this LocalStack writes."""
-
-    def __init__(self, state: Path, warehouse_dsn: str) -> None:
-        service = services.localstack(services.free_port(), state, warehouse_dsn, "http://127.0.0.1:1", "none")
-        kept = {"GROUNDWORK_LOCALSTACK_STATE_DIR": str(state / "kept")}
-        self.service = replace(service, environment={**service.environment, **kept})
-        self.kept, self.log = state / "kept", state / "localstack.log"
+    def __init__(self, folder: Path, warehouse_dsn: str) -> None:
+        self.service = services.localstack(
+            services.free_port(), folder, warehouse_dsn, "http://127.0.0.1:1", "none", keeps_state=True
+        )
+        self.state, self.log = folder / "localstack" / "kept", folder / "localstack.log"
         self.process: subprocess.Popen | None = None
 
     def start(self) -> None:
@@ -38,8 +35,9 @@ class Killable:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def stop(self) -> None:
-        services.stop(self.process, signal.SIGTERM)
+    def kill_and_start(self) -> None:
+        self.kill()
+        self.start()
 
     def client(self, name: str):
         session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=services.REGION)
@@ -47,7 +45,7 @@ class Killable:
 
 
 @pytest.fixture(scope="session")
-def killable(tmp_path_factory, warehouse_server):
+def localstack(tmp_path_factory, warehouse_server):
     """Runs; whoever kills it starts it again."""
     localstack = Killable(tmp_path_factory.mktemp("killable"), warehouse_server.dsn())
     localstack.start()
