@@ -10,6 +10,8 @@ from groundwork_contracts import Column, Contract
 from psycopg import sql
 
 SCHEMA = "shop"
+# Has the tables, and nobody logs in as it.
+OWNER = "shop_owner"
 DMS_ROLE = "dms"
 RDS_REPLICATION = "rds_replication"
 
@@ -39,8 +41,27 @@ def foreign_keys(contracts: Iterable[Contract]) -> list[str]:
     ]
 
 
+def replica_identities(contracts: Iterable[Contract]) -> list[str]:
+    """With every change the whole old row goes into the log: also large values that an update left alone."""
+    return [f"ALTER TABLE {c.schema}.{c.table} REPLICA IDENTITY FULL" for c in contracts]
+
+
+def ownership(contracts: Iterable[Contract]) -> list[str]:
+    return [f"ALTER TABLE {c.schema}.{c.table} OWNER TO {OWNER}" for c in contracts]
+
+
+def owner_role(known_roles: set[str]) -> list[str]:
+    """The tables' owner, of which whoever loads them is a member: only an owner publishes a table."""
+    return [
+        *([] if OWNER in known_roles else [f"CREATE ROLE {OWNER} NOLOGIN"]),
+        f"GRANT {OWNER} TO CURRENT_USER",
+        f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
+        f"GRANT USAGE, CREATE ON SCHEMA {SCHEMA} TO {OWNER}",
+    ]
+
+
 def dms_role(password: str, known_roles: set[str]) -> list[str]:
-    """The role that AWS DMS connects as: it may replicate, and read the tables, also those made later.
+    """The role that AWS DMS connects as: it may replicate, and read and publish the tables, also those made later.
 
     On RDS nobody may give the right to replicate but by a role of RDS's own.
     https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Source.PostgreSQL.html
@@ -50,7 +71,9 @@ def dms_role(password: str, known_roles: set[str]) -> list[str]:
     return [
         f"{verb} ROLE {DMS_ROLE} LOGIN {'' if on_rds else 'REPLICATION '}PASSWORD {sql.Literal(password).as_string()}",
         *([f"GRANT {RDS_REPLICATION} TO {DMS_ROLE}"] if on_rds else []),
-        f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
+        *owner_role(known_roles),
+        f"GRANT {OWNER} TO {DMS_ROLE}",
+        f"DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO {DMS_ROLE}', current_database()); END $$",
         f"GRANT USAGE ON SCHEMA {SCHEMA} TO {DMS_ROLE}",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO {DMS_ROLE}",
         f"ALTER DEFAULT PRIVILEGES IN SCHEMA {SCHEMA} GRANT SELECT ON TABLES TO {DMS_ROLE}",

@@ -65,13 +65,17 @@ def load(
 
 def fingerprint(files: str, tables: Iterable[Contract]) -> str:
     """What the loaded tables depend on: the files' bytes and the contracts' DDL."""
-    statements = [*map(ddl.create_table, tables), *ddl.primary_keys(tables), *ddl.foreign_keys(tables)]
+    statements = [
+        *map(ddl.create_table, tables), *ddl.primary_keys(tables), *ddl.foreign_keys(tables),
+        *ddl.replica_identities(tables), *ddl.ownership(tables),
+    ]  # fmt: skip
     return hashlib.blake2b("\n".join([files, *statements]).encode(), digest_size=16).hexdigest()
 
 
 def replace_tables(connection, folder: Path, tables: list[Contract], progress) -> dict[str, int]:
     """Drop, create, fill and key the tables within the connection's transaction."""
-    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {ddl.SCHEMA}")
+    for statement in ddl.owner_role(roles(connection)):
+        connection.execute(statement)
     names = ", ".join(f"{t.schema}.{t.table}" for t in tables)
     connection.execute(f"DROP TABLE IF EXISTS {names} CASCADE")
     rows = {}
@@ -80,6 +84,8 @@ def replace_tables(connection, folder: Path, tables: list[Contract], progress) -
         rows[table.table] = copy_file(connection, folder / table.csv_file, table, progress)
     add_keys(connection, tables)
     connection.execute(f"ANALYZE {names}")
+    for statement in [*ddl.replica_identities(tables), *ddl.ownership(tables)]:
+        connection.execute(statement)
     return rows
 
 
@@ -141,9 +147,12 @@ def connect(dsn: str) -> psycopg.Connection:
 def create_dms_role(dsn: str, password: str) -> None:
     """Make, or set right, the role that DMS connects as. It may come before or after the tables."""
     with connect(dsn) as connection:
-        known = {name for (name,) in connection.execute("SELECT rolname FROM pg_roles")}
-        for statement in ddl.dms_role(password, known):
+        for statement in ddl.dms_role(password, roles(connection)):
             connection.execute(statement)
+
+
+def roles(connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT rolname FROM pg_roles")}
 
 
 def holds(connection, mark: str, tables: Iterable[Contract]) -> bool:
@@ -159,13 +168,18 @@ def count_rows(connection, tables: Iterable[Contract]) -> dict[str, int]:
     return {t.table: connection.execute(f"SELECT count(*) FROM {t.schema}.{t.table}").fetchone()[0] for t in tables}
 
 
+def contracts() -> dict[str, Contract]:
+    """The contracts beside this package, by table."""
+    return load_contracts(CONTRACTS)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="folder with Kaggle's nine CSV files")
     parser.add_argument("dsn", help="connection string of the source's database")
     arguments = parser.parse_args()
     try:
-        loaded = load(arguments.folder, arguments.dsn, load_contracts(CONTRACTS), print_progress)
+        loaded = load(arguments.folder, arguments.dsn, contracts(), print_progress)
     except SeedError as error:
         sys.exit(f"seed: {error}")
     if not loaded.changed:

@@ -108,6 +108,36 @@ def test_dms_role_reads_the_tables_wherever_it_is_made(csv_folder, database, con
     assert ask(as_dms, "SELECT rolreplication, rolsuper FROM pg_roles WHERE rolname = 'dms'") == [(True, False)]
 
 
+def test_every_table_tells_the_whole_old_row_of_a_change(csv_folder, database, contracts):
+    load(csv_folder, database, contracts)
+    identities = ask(database, "SELECT relname, relreplident FROM pg_class WHERE relkind = 'r' AND "
+                               "relnamespace = 'shop'::regnamespace")  # fmt: skip
+    assert dict(identities) == dict.fromkeys(ROWS, "f")
+
+
+@pytest.mark.parametrize("role_first", [True, False])
+def test_the_dms_role_publishes_the_tables(csv_folder, database, contracts, role_first):
+    """As the plug-in's DMS does, which reads changes through a publication."""
+    steps = [lambda: create_dms_role(database, "secret"), lambda: load(csv_folder, database, contracts)]
+    for step in steps if role_first else reversed(steps):
+        step()
+    with psycopg.connect(psycopg.conninfo.make_conninfo(database, user="dms", password="secret")) as connection:
+        for table in ROWS:
+            connection.execute(f"CREATE PUBLICATION of_{table} FOR TABLE shop.{table}")
+
+
+def test_who_loads_the_tables_need_not_be_a_superuser(csv_folder, replace_in, database, contracts, monkeypatch):
+    """As on RDS; other data can be loaded in their place afterwards."""
+    monkeypatch.setattr("seed_data.ddl.OWNER", "owner_by_the_boss")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE ROLE boss LOGIN CREATEROLE PASSWORD 'secret'")
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} OWNER TO boss")
+    as_boss = psycopg.conninfo.make_conninfo(database, user="boss", password="secret")
+    load(csv_folder, as_boss, contracts)
+    replace_in("olist_order_items_dataset.csv", "58.9", "60.9")
+    assert load(csv_folder, as_boss, contracts).changed
+
+
 def test_on_rds_the_dms_role_replicates_as_a_member_of_rds_own_role(database):
     """Nobody may give REPLICATION there; the role that may is RDS's."""
     create_dms_role(database, "secret")
