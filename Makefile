@@ -44,7 +44,7 @@ deploy-production: cli ## Deploy to AWS, after showing account, changes and cost
 	@$(PYTHON) groundwork/install.py dbt
 	@TARGET=production $(GROUNDWORK) deploy
 
-seed: cli ## Fill the source and test DMS's connections, from within the network: make seed TARGET=production
+seed: cli ## Fill the source and test DMS's connections (TARGET=production OLIST_CSV_DIR=… or SCALE=0.1 SEED=42)
 	@$(GROUNDWORK) seed
 
 destroy-production: cli ## Take production away from AWS, and check that nothing billable is left

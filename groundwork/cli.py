@@ -118,13 +118,13 @@ def deploy() -> None:
         changes.show(planned)
         costs.show(costs.estimate(target.parameters))
         guards.confirm(target.environment, f"Deploy {target.environment}?")
-    setting_up.deploy_platform(target, say)
-    say(f"{target.environment} is deployed; its source is filled by `make seed TARGET={target.environment}`")
+    setting_up.set_up(target, say)
+    say(f"{target.environment} is deployed: `make run TARGET={target.environment}` runs the pipeline")
 
 
 @command
 def seed() -> None:
-    """Fill the source and test DMS's connections, from where the source can be reached."""
+    """Fill the source and test DMS's connections."""
     from groundwork.deployment import set_up as setting_up
 
     setting_up.fill(reach_aws(), say)

@@ -1,4 +1,4 @@
-"""The Amazon provider's operators, made safe to run again.
+"""The Amazon provider's operators, made safe to run again, and what no provider has.
 
 An Airflow task can die after AWS took its request and before Airflow heard of it; its retry then starts the same work
 a second time. Where the API has no token against that, these operators look first for what an earlier try started.
@@ -6,11 +6,16 @@ Redshift's operator does so by itself (``durable``), and crawlers and Athena que
 """
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+from airflow.providers.amazon.aws.hooks.secrets_manager import SecretsManagerHook
 from airflow.providers.amazon.aws.operators.athena import AthenaOperator
 from airflow.providers.amazon.aws.operators.dms import DmsStartTaskOperator
 from airflow.providers.amazon.aws.operators.emr import EmrAddStepsOperator, EmrCreateJobFlowOperator
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from botocore.exceptions import WaiterError
 
 
@@ -91,3 +96,52 @@ class AthenaCheckOperator(AthenaOperator):
             lines = [", ".join(cell.get("VarCharValue", "NULL") for cell in row["Data"]) for row in (header, *rows)]
             raise AirflowException("the check found:\n" + "\n".join(lines))
         return query_id
+
+
+class SeedSourceOperator(BaseOperator):
+    """Load Olist's nine CSV files from S3 into the source, and make the user that DMS connects as.
+
+    ``owner_secret_arn`` names the secret that RDS keeps of the database's owner, ``replication_secret_arn`` the one
+    that DMS reads: server, database, and the user to make. Data that is there already is not loaded again. Raises
+    AirflowFailException, without a retry, with what the files or the database refuse.
+    """
+
+    template_fields = ("bucket", "prefix", "owner_secret_arn", "replication_secret_arn")
+
+    def __init__(self, *, bucket: str, prefix: str, owner_secret_arn: str, replication_secret_arn: str, **kwargs):
+        super().__init__(**kwargs)
+        self.bucket, self.prefix = bucket, prefix
+        self.owner_secret_arn, self.replication_secret_arn = owner_secret_arn, replication_secret_arn
+
+    def execute(self, context) -> None:
+        # Beside the DAGs on MWAA. Not imported with them: the scheduler parses this file every half minute.
+        from psycopg.conninfo import make_conninfo
+
+        from seed_data import loader
+        from seed_data.csv_folder import SeedError
+
+        secrets = SecretsManagerHook(aws_conn_id=None)
+        owner = secrets.get_secret_as_dict(self.owner_secret_arn)
+        replication = secrets.get_secret_as_dict(self.replication_secret_arn)
+        dsn = make_conninfo(
+            host=replication["host"], port=replication["port"], dbname=replication["dbname"],
+            user=owner["username"], password=owner["password"], sslmode="require",
+        )  # fmt: skip
+        try:
+            with TemporaryDirectory() as folder:
+                self.download(Path(folder))
+                loaded = loader.load(folder, dsn, loader.contracts(), self.show)
+            loader.create_dms_role(dsn, replication["password"])
+        except SeedError as error:
+            raise AirflowFailException(str(error)) from error
+        rows, there = sum(loaded.rows.values()), "" if loaded.changed else " already"
+        self.log.info("The source holds %s rows in %s tables%s", f"{rows:,}", len(loaded.rows), there)
+
+    def download(self, folder: Path) -> None:
+        s3 = S3Hook(aws_conn_id=None)
+        for key in s3.list_keys(self.bucket, self.prefix) or []:
+            s3.get_conn().download_file(self.bucket, key, str(folder / key.removeprefix(self.prefix)))
+
+    def show(self, step) -> None:
+        if step.rows is not None:
+            self.log.info("%s: %s rows", step.table, f"{step.rows:,}")

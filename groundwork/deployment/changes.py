@@ -51,7 +51,7 @@ def show(planned: list[Change]) -> None:
 
 def changes_of(stack: Stack) -> Iterator[Change]:
     name = stack.external_name
-    if not deploy.describe(name):
+    if deploy.status_of(name) in {None, *deploy.UNFINISHED}:
         resources = yaml.load(stack.template.body, Tagged)["Resources"].values()
         for kind, number in sorted(Counter(resource["Type"] for resource in resources).items()):
             yield Change(name, "Add", f"{number} × {kind}")

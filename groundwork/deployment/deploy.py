@@ -25,6 +25,8 @@ from groundwork.deployment import bundle, mwaa
 from groundwork.settings import Settings, UserError
 
 DEPLOYED = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+# CloudFormation updates no such stack: it is deleted and made anew.
+UNFINISHED = {"ROLLBACK_COMPLETE", "CREATE_FAILED", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS"}
 
 
 def deploy_stacks(settings: Settings, say: Callable[[str], None]) -> None:
@@ -113,7 +115,7 @@ def project_of(settings: Settings, parts: list[str]) -> Path:
 
 def failures(settings: Settings) -> list[str]:
     names = [name_of(settings, part) for part in stacks_of(settings)]
-    states = {name: (describe(name) or {}).get("StackStatus") for name in names}
+    states = {name: status_of(name) for name in names}
     return [
         f"stack {name} failed: {failure_reason(name)}"
         for name, state in states.items()
@@ -122,10 +124,10 @@ def failures(settings: Settings) -> list[str]:
 
 
 def remove_failed(settings: Settings, say: Callable[[str], None]) -> None:
-    """CloudFormation cannot update a stack whose creation failed: delete it. One being made is waited for."""
+    """Delete the stacks whose creation failed. One being made is waited for."""
     for part in reversed(stacks_of(settings)):
         name = name_of(settings, part)
-        if settled_status(name) in ("ROLLBACK_COMPLETE", "CREATE_FAILED", "ROLLBACK_FAILED"):
+        if settled_status(name) in UNFINISHED:
             say(f"removing the unfinished stack {name}")
             client("cloudformation").delete_stack(StackName=name)
             client("cloudformation").get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 2})
@@ -135,8 +137,9 @@ def settled_status(stack: str, timeout: float = 300) -> str | None:
     """The stack's status once nothing is under way, as after an earlier deployment was interrupted; None without it."""
     deadline = time.monotonic() + timeout
     while True:
-        status = (describe(stack) or {}).get("StackStatus")
-        if not (status or "").endswith("_IN_PROGRESS") or time.monotonic() > deadline:
+        status = status_of(stack)
+        working = (status or "").endswith("_IN_PROGRESS") and status not in UNFINISHED
+        if not working or time.monotonic() > deadline:
             return status
         time.sleep(1)
 
@@ -158,6 +161,10 @@ def describe(stack: str) -> dict | None:
         return client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
     except ClientError:
         return None
+
+
+def status_of(stack: str) -> str | None:
+    return (describe(stack) or {}).get("StackStatus")
 
 
 def deployed_fingerprint(settings: Settings) -> str | None:

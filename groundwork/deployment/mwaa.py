@@ -32,6 +32,8 @@ IMAGE = (
     "apache-airflow-providers-fab",
     "apache-airflow-providers-postgres",
 )
+# Of the package seed_data, what fills a database; what generates data is not needed there.
+LOADER = ("__init__.py", "csv_folder.py", "ddl.py", "loader.py")
 # What dbt writes into a manifest anew each time.
 VOLATILE = {"created_at", "generated_at", "invocation_id", "invocation_started_at", "run_started_at"}
 STARTUP = """\
@@ -110,13 +112,16 @@ def export(project: str, *options: str) -> str:
 
 
 def dags() -> dict[str, bytes]:
-    """The DAGs folder: the DAGs, the operators that they import, the dbt project and its manifest."""
-    airflow, dbt = ROOT / "airflow", ROOT / "dbt"
+    """The DAGs folder: the DAGs, the operators and the loader that they import, the dbt project and its manifest."""
+    airflow, dbt, contracts = ROOT / "airflow", ROOT / "dbt", ROOT / "contracts"
     project = [dbt / "dbt_project.yml", dbt / "profiles.yml"]
     project += [file for folder in ("macros", "models", "tests") for file in (dbt / folder).rglob("*.*")]
     found = {file.relative_to(airflow / "dags"): file for file in (airflow / "dags").rglob("*.*")}
     found |= {Path(file.name): file for file in (airflow / "plugins").glob("*.*")}
     found |= {"dbt" / file.relative_to(dbt): file for file in project}
+    found |= {Path("seed_data", file): ROOT / "seed_data" / file for file in LOADER}
+    found |= {file.relative_to(contracts): file for file in (contracts / "groundwork_contracts").glob("*.py")}
+    found |= {file.relative_to(ROOT): file for file in (contracts / "olist").glob("*.yaml")}
     content = {
         f"{PREFIX}/dags/{name}": file.read_bytes() for name, file in sorted(found.items()) if file.suffix != ".pyc"
     }

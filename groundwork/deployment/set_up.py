@@ -25,6 +25,5 @@ def deploy_platform(settings: Settings, say: Callable[[str], None]) -> None:
 
 
 def fill(settings: Settings, say: Callable[[str], None]) -> None:
-    """Where the source can be reached from: a private one only from within its network."""
     seed.seed(settings, say)
     deploy.test_connections(say)

@@ -45,14 +45,23 @@ class Airflow:
         return f"http://{self.host}:{self.port}"
 
     @property
+    def url_with_login(self) -> str:
+        return self.url.replace("://", f"://{ADMIN}:{self.admin_password}@")
+
+    @property
     def manifest(self) -> Path:
         return self.state / "dbt" / "manifest.json"
 
-    def migrate(self) -> None:
+    def prepare(self) -> None:
         """Bring the metadata database, the login and dbt's manifest up to date; what is up to date costs nothing.
 
         Raises CalledProcessError with the output of the command that failed.
         """
+        self.migrate()
+        self.write_manifest()
+
+    def migrate(self) -> None:
+        """The metadata database and the login."""
         self.state.mkdir(parents=True, exist_ok=True)
         passwords = self.state / "passwords.json"
         passwords.touch(mode=0o600)
@@ -61,7 +70,6 @@ class Airflow:
         if is_new(self.state / ".migrated", versions):
             self.run([program("airflow"), "db", "migrate"])
             mark(self.state / ".migrated", versions)
-        self.write_manifest()
 
     def write_manifest(self) -> None:
         """Let dbt parse its project: the DAG is made of the manifest, so that parsing a DAG does not parse dbt."""
@@ -111,6 +119,8 @@ class Airflow:
             "DBT_PROJECT_DIR": str(ROOT / "dbt"),
             "DBT_PROFILES_DIR": str(ROOT / "dbt"),
             "DBT_LOG_PATH": str(self.state / "dbt"),
+            # What fills the source; MWAA has it beside the DAGs.
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "contracts")]),
         }
 
     def core_options(self) -> dict[str, str]:

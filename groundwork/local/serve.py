@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("name", help="a service of the platform, or airflow-migrate, which ends when Airflow is ready")
     name = parser.parse_args().name
     if name == "airflow-migrate":
-        topology.airflow(settings()).migrate()
+        topology.airflow(settings()).prepare()
         return
     services = {service.name: service for service in services_beside(name, settings())}
     if name not in services:

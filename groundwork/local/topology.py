@@ -41,7 +41,7 @@ def localstack(settings: Settings) -> Service:
         settings.hosts.localstack,
         settings.listen,
         settings.source_dsn,
-        f"http://{settings.hosts.airflow}:{settings.ports.airflow}",
+        airflow(settings).url_with_login,
         keeps_state=True,
     )
 

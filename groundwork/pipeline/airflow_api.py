@@ -40,11 +40,12 @@ class Task:
 class Airflow(ABC):
     """What is asked of an Airflow, wherever it runs; ``url`` is that of its pages.
 
-    Who follows a run looks every ``poll`` seconds.
+    Who follows a run looks every ``poll`` seconds, and waits ``patience`` seconds for a DAG to be found.
     """
 
     url: str
     poll: float
+    patience: int
 
     @abstractmethod
     def request(self, method: str, path: str, query: dict | None = None, body: dict | None = None) -> dict:
@@ -85,7 +86,7 @@ class Airflow(ABC):
 class OwnAirflow(Airflow):
     """A session with the Airflow on this machine."""
 
-    poll = 1
+    poll, patience = 1, 120
 
     def __init__(self, settings: Settings):
         self.url = f"http://{settings.hosts.airflow}:{settings.ports.airflow}"
@@ -114,7 +115,8 @@ class OwnAirflow(Airflow):
 class ManagedAirflow(Airflow):
     """The environment's Airflow on MWAA."""
 
-    poll = 10
+    # It looks for new files every five minutes.
+    poll, patience = 10, 900
 
     def __init__(self, settings: Settings):
         self.name = f"groundwork-{settings.environment}"

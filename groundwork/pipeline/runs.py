@@ -1,4 +1,4 @@
-"""Run the pipeline and show how it goes."""
+"""Run a DAG, the pipeline or another, and show how it goes."""
 
 import time
 from dataclasses import dataclass
@@ -29,29 +29,29 @@ class Outcome:
     stages: dict[str, float]
 
 
-def run(settings: Settings) -> Outcome:
+def run(settings: Settings, dag: str = DAG) -> Outcome:
     """Trigger the DAG (or follow the run under way) until it ends. Raises UserError with the failed task's log."""
     airflow = airflow_of(settings)
-    wait_for_dag(airflow)
-    name = airflow.active_run(DAG) or airflow.trigger(DAG)
-    say(f"run {name} of {DAG}: {airflow.url}/dags/{DAG}/runs/{name}")
+    wait_for_dag(airflow, dag)
+    name = airflow.active_run(dag) or airflow.trigger(dag)
+    say(f"run {name} of {dag}: {airflow.url}/dags/{dag}/runs/{name}")
     started, follower = time.monotonic(), Follower()
-    while (state := airflow.run_state(DAG, name)) in ("queued", "running"):
-        follower.look(airflow.tasks(DAG, name))
+    while (state := airflow.run_state(dag, name)) in ("queued", "running"):
+        follower.look(airflow.tasks(dag, name))
         time.sleep(airflow.poll)
-    tasks = airflow.tasks(DAG, name)
+    tasks = airflow.tasks(dag, name)
     follower.look(tasks)
     if state != "success":
-        raise UserError(failure_text(airflow, name, tasks))
+        raise UserError(failure_text(airflow, dag, name, tasks))
     return Outcome(name, time.monotonic() - started, stage_seconds(tasks))
 
 
-def wait_for_dag(airflow: Airflow, timeout: float = 120) -> None:
-    """Airflow knows a DAG only some seconds after it started. Raises UserError with its import error."""
-    deadline = time.monotonic() + timeout
+def wait_for_dag(airflow: Airflow, dag: str) -> None:
+    """Airflow knows a DAG only some time after it started. Raises UserError with its import error."""
+    deadline = time.monotonic() + airflow.patience
     while True:
         try:
-            airflow.request("GET", f"/dags/{DAG}")
+            airflow.request("GET", f"/dags/{dag}")
             return
         except UserError:
             errors = airflow.import_errors()
@@ -59,9 +59,9 @@ def wait_for_dag(airflow: Airflow, timeout: float = 120) -> None:
                 raise UserError(f"{errors[0]['filename']} cannot be imported:\n{errors[0]['stack_trace']}") from None
             if time.monotonic() > deadline:
                 raise UserError(
-                    f"Airflow did not find {DAG} in {timeout:.0f} s: see `make logs S=airflow-dag-processor`"
+                    f"Airflow did not find {dag} in {airflow.patience} s: see the log of its DAG processor"
                 ) from None
-        time.sleep(0.5)
+        time.sleep(airflow.poll / 2)
 
 
 class Follower:
@@ -113,10 +113,10 @@ def stage_seconds(tasks: list[Task]) -> dict[str, float]:
     return {stage: (last - first).total_seconds() for stage, (first, last) in ordered}
 
 
-def failure_text(airflow: Airflow, run: str, tasks: list[Task]) -> str:
+def failure_text(airflow: Airflow, dag: str, run: str, tasks: list[Task]) -> str:
     failed = [task for task in tasks if task.state == "failed"]
     lines = [f"the run {run} failed"]
     for task in failed:
-        lines += [f"task {task.id}, its last log lines:", airflow.log_tail(DAG, run, task)]
-    lines.append(f"the whole log: {airflow.url}/dags/{DAG}/runs/{run}; what to do: the DAG's notes on the same page")
+        lines += [f"task {task.id}, its last log lines:", airflow.log_tail(dag, run, task)]
+    lines.append(f"the whole log: {airflow.url}/dags/{dag}/runs/{run}; what to do: the DAG's notes on the same page")
     return "\n".join(lines)

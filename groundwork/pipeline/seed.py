@@ -1,7 +1,7 @@
 """Fill the source: with Kaggle's CSVs where a folder of them is given, else with generated ones of the same shape.
 
-It is the database of the environment's own stack where it has one, else the one on this machine. A database that the
-user brought is not touched.
+The source of an environment whose Airflow is on MWAA is in a private network: there the DAG ``seed_source`` loads the
+files, from the artifacts bucket. A database that the user brought is not touched.
 """
 
 import json
@@ -9,37 +9,39 @@ from collections.abc import Callable
 from pathlib import Path
 
 from groundwork_contracts import Contract, load_contracts
-from psycopg.conninfo import make_conninfo
 
-from groundwork.aws import client
-from groundwork.deployment.deploy import stacks_of
+from groundwork.aws import client, variable
+from groundwork.deployment.deploy import has_airflow, put_if_changed, stacks_of
+from groundwork.pipeline import runs
 from groundwork.settings import Settings, UserError
 from seed_data import generator, loader
-from seed_data.csv_folder import SeedError
+from seed_data.csv_folder import SeedError, check_folder
+
+DAG = "seed_source"
+PREFIX = "seed/"
+
+Say = Callable[[str], None]
 
 
-def seed(settings: Settings, say: Callable[[str], None]) -> None:
-    """Make the replication user and load the data. Doing it again changes nothing. Raises UserError."""
-    if not settings.here and not has_database(settings):
-        say("the source is a database of your own: docs/deploy.md says what DMS needs there")
-        return
+def seed(settings: Settings, say: Say) -> None:
+    """Load the data and make the replication user. Doing it again changes nothing. Raises UserError."""
     contracts = load_contracts(settings.root / "contracts" / "olist")
     try:
-        folder = settings.olist_csv_dir or generated(settings, contracts, say)
-        dsn = owner_dsn(settings)
-        loaded = loader.load(folder, dsn, contracts, lambda step: show(step, say))
-        loader.create_dms_role(dsn, replication_password(settings))
+        if not has_airflow(settings):
+            load(settings, folder_of(settings, contracts, say), contracts, say)
+        elif "database" in stacks_of(settings):
+            load_by_task(settings, folder_of(settings, contracts, say), contracts, say)
+        else:
+            say("the source is a database of your own: docs/deploy.md says what DMS needs there")
     except SeedError as error:
         raise UserError(str(error)) from error
-    rows = sum(loaded.rows.values())
-    say(
-        f"source seeded with {rows:,} rows in {len(loaded.rows)} tables"
-        if loaded.changed
-        else f"source holds its {rows:,} rows already"
-    )
 
 
-def generated(settings: Settings, contracts: dict[str, Contract], say: Callable[[str], None]) -> Path:
+def folder_of(settings: Settings, contracts: dict[str, Contract], say: Say) -> Path:
+    return settings.olist_csv_dir or generated(settings, contracts, say)
+
+
+def generated(settings: Settings, contracts: dict[str, Contract], say: Say) -> Path:
     """The folder of the generated CSVs of this scale and seed, made unless it is there."""
     folder = settings.state / "seed" / f"scale-{settings.scale:g}-seed-{settings.seed}"
     if not folder.is_dir():
@@ -50,20 +52,25 @@ def generated(settings: Settings, contracts: dict[str, Contract], say: Callable[
     return folder
 
 
-def has_database(settings: Settings) -> bool:
-    return "database" in stacks_of(settings)
+def load(settings: Settings, folder: Path, contracts: dict[str, Contract], say: Say) -> None:
+    loaded = loader.load(folder, settings.source_dsn, contracts, lambda step: show(step, say))
+    loader.create_dms_role(settings.source_dsn, replication_password(settings))
+    rows = sum(loaded.rows.values())
+    say(
+        f"source seeded with {rows:,} rows in {len(loaded.rows)} tables"
+        if loaded.changed
+        else f"source holds its {rows:,} rows already"
+    )
 
 
-def owner_dsn(settings: Settings) -> str:
-    if not has_database(settings):
-        return settings.source_dsn
-    found = client("rds").describe_db_instances(DBInstanceIdentifier=f"groundwork-{settings.environment}")
-    instance = found["DBInstances"][0]
-    secret = client("secretsmanager").get_secret_value(SecretId=instance["MasterUserSecret"]["SecretArn"])
-    return make_conninfo(
-        host=instance["Endpoint"]["Address"], port=instance["Endpoint"]["Port"], dbname=instance["DBName"],
-        user=instance["MasterUsername"], password=json.loads(secret["SecretString"])["password"], sslmode="require",
-    )  # fmt: skip
+def load_by_task(settings: Settings, folder: Path, contracts: dict[str, Contract], say: Say) -> None:
+    check_folder(folder, contracts.values())
+    bucket = variable("artifacts_bucket")
+    for contract in contracts.values():
+        if put_if_changed(bucket, PREFIX + contract.csv_file, (folder / contract.csv_file).read_bytes()):
+            say(f"  [dim]{contract.csv_file} uploaded[/dim]")
+    runs.run(settings, DAG)
+    say("source seeded")
 
 
 def replication_password(settings: Settings) -> str:
@@ -71,6 +78,6 @@ def replication_password(settings: Settings) -> str:
     return json.loads(secret["SecretString"])["password"]
 
 
-def show(step: loader.Progress, say: Callable[[str], None]) -> None:
+def show(step: loader.Progress, say: Say) -> None:
     if step.rows is not None:
         say(f"  [dim]{step.table:<36} {step.rows:>12,} rows[/dim]")

@@ -25,9 +25,7 @@ def status(settings: Settings) -> dict:
 
 def stacks(settings: Settings) -> list[dict]:
     names = [deploy.name_of(settings, part) for part in deploy.stacks_of(settings)]
-    return [
-        {"name": name, "status": (deploy.describe(name) or {}).get("StackStatus", "not deployed")} for name in names
-    ]
+    return [{"name": name, "status": deploy.status_of(name) or "not deployed"} for name in names]
 
 
 def last_run(settings: Settings) -> dict | None:

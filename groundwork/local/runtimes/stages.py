@@ -38,7 +38,7 @@ def platform_services(settings: Settings) -> list[Stage]:
 
     def prepare_databases() -> None:
         databases.prepare(settings)
-        airflow.migrate()
+        airflow.prepare()
 
     return [
         Stage(

@@ -3,11 +3,13 @@
 https://docs.aws.amazon.com/mwaa/latest/API/Welcome.html
 
 An environment is made only where the running Airflow has the version that it asks for; its web server is that
-Airflow's address. Its bucket, role, subnets and files are checked to be there. Class, workers, configuration options
-and logging are kept and described back: the running Airflow has its own.
+Airflow's address, and its REST API that Airflow's. Its bucket, role, subnets and files are checked to be there. Class,
+workers, configuration options and logging are kept and described back: the running Airflow has its own.
 """
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from localstack.aws.api import CommonServiceException, RequestContext, handler
@@ -87,6 +89,16 @@ class MwaaProvider:
         del environments_of(context)[request["Name"]]
         return {}
 
+    @handler("InvokeRestApi", expand=False)
+    def invoke_rest_api(self, context: RequestContext, request: dict) -> dict:
+        find_environment(context, request["Name"])
+        asked = request["Method"], request["Path"], request.get("QueryParameters"), request.get("Body")
+        with answering():
+            status, answer = airflow.ask(airflow_url(), *asked)
+        if status >= 400:
+            raise requests.RestApiException(status, answer)
+        return {"RestApiStatusCode": status, "RestApiResponse": answer}
+
 
 def environments_of(context: RequestContext) -> dict[str, dict]:
     return mwaa_stores[context.account_id][context.region].environments
@@ -110,12 +122,18 @@ def airflow_url() -> str:
     return url
 
 
-def check_version(url: str, wanted: str | None) -> str:
-    """The running version, which must be the wanted one. MWAA without one takes its newest, here the running one."""
+@contextmanager
+def answering() -> Iterator[None]:
     try:
-        running = airflow.version(url)
+        yield
     except airflow.Unreachable as error:
         raise CommonServiceException("InternalServerException", f"{error}.", 500) from error
+
+
+def check_version(url: str, wanted: str | None) -> str:
+    """The running version, which must be the wanted one. MWAA without one takes its newest, here the running one."""
+    with answering():
+        running = airflow.version(url)
     if wanted not in (None, running):
         raise requests.invalid(f"AirflowVersion {wanted} is not available: the Airflow that runs here is {running}.")
     return running

@@ -19,6 +19,14 @@ def invalid(message: str) -> CommonServiceException:
     return CommonServiceException("ValidationException", message)
 
 
+class RestApiException(CommonServiceException):
+    """What Airflow refused or failed at, with Airflow's own answer."""
+
+    def __init__(self, status: int, answer: dict):
+        super().__init__(f"RestApi{'Server' if status >= 500 else 'Client'}Exception", "", status_code=400)
+        self.RestApiStatusCode, self.RestApiResponse = status, answer
+
+
 def check(context: RequestContext, environment: dict) -> None:
     """Raises ValidationException."""
     missing = [name for name in REQUIRED if not environment.get(name)]

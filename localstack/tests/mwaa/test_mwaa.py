@@ -1,12 +1,13 @@
 """An MWAA environment is the Airflow that runs, or it is refused."""
 
 import json
+from pathlib import Path
 
 import pytest
 from tests.cloudformation.test_resource import deploy
 from tests.cloudformation.test_types import delete
 
-from groundwork.install import ROOT, venv
+from groundwork.install import venv
 from groundwork.local import services
 
 AIRFLOW = "3.3.1"
@@ -27,7 +28,7 @@ def airflow(airflow_port, tmp_path_factory):
     home = tmp_path_factory.mktemp("airflow")
     service = services.Service(
         name="airflow",
-        command=[str(venv("airflow") / "bin" / "python"), str(ROOT / "groundwork" / "local" / "version_of_airflow.py"),
+        command=[str(venv("airflow") / "bin" / "python"), str(Path(__file__).with_name("version_of_airflow.py")),
                  str(airflow_port)],
         port=airflow_port,
         environment={"AIRFLOW_HOME": str(home)},

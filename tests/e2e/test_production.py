@@ -1,13 +1,19 @@
-"""Production on the plug-in, with production's parameters: deployed, changed, and destroyed by the commands' own code.
+"""Production on the plug-in, with production's parameters: deployed, seeded, changed, and destroyed.
 
-Behind it are real servers: PostgreSQL for RDS and for Redshift, Airflow's own answer about its version for MWAA.
+Behind it are real servers: PostgreSQL for RDS and for Redshift, Airflow with MWAA's files for MWAA. The commands are
+typed at a terminal, and find AWS under a name that is not this machine's, because their guards refuse one that is.
 """
 
 import json
+import os
+import pty
+import re
+import subprocess
 import time
 from dataclasses import replace
 from types import SimpleNamespace
 
+import psycopg
 import pytest
 
 from groundwork import aws
@@ -17,17 +23,31 @@ from groundwork.deployment.iam import report
 from groundwork.deployment.iam.account import deployed_roles, resource_policy
 from groundwork.deployment.iam.parity import examine, recorded_calls
 from groundwork.deployment.leftovers import FOUND
+from groundwork.local.runtimes import processes
 from groundwork.settings import UserError
 from groundwork.settings import settings as read_settings
+from tests.isolation import command, isolated_environment
 
 ARTIFACTS = "groundwork-production-artifacts-000000000000"
 # What a platform that never ran a pipeline, or never changed its database's kind, has none of.
 NOT_YET = {"EMR cluster", "database snapshot"}
 
 
+# What a resolver of one's own would do.
+RESOLVER = """
+import socket
+asked = socket.getaddrinfo
+def getaddrinfo(host, *rest, **options):
+    return asked("127.0.0.1" if str(host).endswith("aws.example") else host, *rest, **options)
+socket.getaddrinfo = getaddrinfo
+"""
+
+
 @pytest.fixture(scope="module")
-def production(tmp_path_factory):
+def production(runtime, tmp_path_factory):
     """Production's settings, for which the plug-in is AWS, and a Sceptre that asks more often."""
+    if runtime is not processes:
+        pytest.skip("of the session on processes: it is the same in both")
     state = tmp_path_factory.mktemp("production")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TARGET", "production")
@@ -39,12 +59,38 @@ def production(tmp_path_factory):
     read_settings.cache_clear()
 
 
-def test_production_is_deployed_changed_and_destroyed(production, capsys):
+@pytest.fixture
+def terminal(production):
+    """``terminal("deploy", typed="production")``: the command's exit code and what it shows."""
+    (production.state / "sitecustomize.py").write_text(RESOLVER)
+    (production.state / "aws.config").write_text("[default]\ns3 =\n    addressing_style = path\n")
+    aws_at = aws.client("sts").meta.endpoint_url.replace("127.0.0.1", "aws.example")
+    environment = {
+        **isolated_environment(production.state), "PYTHONPATH": str(production.state), "TARGET": "production",
+        "SCALE": "0.01", "AWS_CONFIG_FILE": str(production.state / "aws.config"), "AWS_ENDPOINT_URL": aws_at,
+        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "EXPECTED_ACCOUNT": "000000000000",
+    }  # fmt: skip
+
+    def run(*arguments: str, typed: str = "", **variables: str) -> tuple[int, str]:
+        keyboard, stdin = pty.openpty()
+        os.write(keyboard, f"{typed}\n".encode())
+        done = subprocess.run(
+            command(*arguments), env={**environment, **variables}, stdin=stdin, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, timeout=600,
+        )  # fmt: skip
+        os.close(keyboard), os.close(stdin)
+        return done.returncode, done.stdout
+
+    return run
+
+
+def test_production_is_deployed_seeded_changed_and_destroyed(production, terminal):
     the_doctor_says("once", "OK", "will be made", production)
     before = len(recorded_calls())
     a_new_environment_is_announced_by_type(production)
-    a_failed_deployment_goes_on_where_it_stopped(production)
+    shown = a_failed_deployment_goes_on_where_it_stopped(production, terminal)
     made = recorded_calls()[before:]
+    the_source_holds_the_data(production)
     assert states(production) == {"CREATE_COMPLETE"}
     outputs_are_the_running_parts(production)
     the_doctor_says("once", "OK", "are there", production)
@@ -66,18 +112,20 @@ def test_production_is_deployed_changed_and_destroyed(production, capsys):
     assert budget["Budget"]["BudgetLimit"]["Amount"] == "300"
     assert changes.changes(changed) == []
 
-    the_deploy_role_may_do_it(made)
+    each_role_may_do_what_it_did(made)
+    shown += the_commands_answer(terminal)
 
-    set_up.fill(production, print)
     passwords = passwords_of_the_platform()
     leave_what_hinders_a_deletion()
-    destroy.destroy(production, print)
+    shown += nothing_is_destroyed_by_mistake(production, terminal)
+    code, text = terminal("destroy", typed="production")
+    assert code == 0, text
+    assert "nothing of production is left" in text
     assert destroy.leftovers(production) == []
     assert what_else_is_there() == []
-    destroy.destroy(production, print)
-    printed = capsys.readouterr()
-    assert "nothing of production is left" in printed.out
-    assert [password for password in passwords if password in printed.out + printed.err] == []
+    code, text = terminal("destroy")
+    assert (code, "nothing of production is left" in text) == (0, True), text
+    assert [password for password in passwords if password in shown + text] == []
 
     aws.client("iam").create_role(RoleName="dms-vpc-role", AssumeRolePolicyDocument="{}")
     the_doctor_says("once", "FAIL", "has dms-vpc-role already", production)
@@ -108,7 +156,7 @@ def a_new_environment_is_announced_by_type(production) -> None:
     assert "6 × AWS::S3::Bucket" in {c.what for c in announced}
 
 
-def a_failed_deployment_goes_on_where_it_stopped(production) -> None:
+def a_failed_deployment_goes_on_where_it_stopped(production, terminal) -> str:
     """No Airflow of that version runs here: its stack fails, and the others are not made again by the next attempt."""
     wrong = replace(production, parameters={**production.parameters, "airflow_version": "3.2.0"})
     with pytest.raises(UserError, match=r"AirflowVersion 3\.2\.0 is not available"):
@@ -116,10 +164,52 @@ def a_failed_deployment_goes_on_where_it_stopped(production) -> None:
     there = {part: deploy.describe(deploy.name_of(production, part)) for part in deploy.stacks_of(production)}
     done = {part: stack["StackId"] for part, stack in there.items() if stack and part != "orchestration"}
     assert "storage" in done
-    set_up.deploy_platform(production, print)
+    code, shown = terminal("deploy", typed="production")
+    assert code == 0, shown
     for part, stack in done.items():
         found = deploy.describe(deploy.name_of(production, part))
         assert (found["StackId"], found.get("LastUpdatedTime")) == (stack, there[part].get("LastUpdatedTime")), part
+    assert "account 000000000000, region us-east-1" in shown
+    assert re.search(r"Left on for a month.*: \d+ USD", shown)
+    assert shown.index("Type the environment's name (production)") < shown.index("create in progress")
+    return shown
+
+
+def the_source_holds_the_data(production) -> None:
+    """Airflow loaded it, with nothing but what MWAA has, as the database's owner."""
+    [instance] = aws.client("rds").describe_db_instances()["DBInstances"]
+    secret = aws.client("secretsmanager").get_secret_value(SecretId="groundwork-production-source")
+    login = json.loads(secret["SecretString"])
+    with psycopg.connect(
+        host=login["host"], port=instance["Endpoint"]["Port"], dbname="olist", user="dms", password=login["password"]
+    ) as connection:
+        assert connection.execute("SELECT count(*) FROM shop.orders").fetchone()[0] == 994
+
+
+def the_commands_answer(terminal) -> str:
+    """Seeding again loads nothing, and the pipeline's status is asked of MWAA."""
+    shown = ""
+    for arguments, words in ((["seed"], "source seeded"), (["status"], "no run of the pipeline yet")):
+        code, text = terminal(*arguments)
+        assert (code, words in text) == (0, True), text
+        shown += text
+    return shown
+
+
+def nothing_is_destroyed_by_mistake(production, terminal) -> str:
+    shown = ""
+    local = aws.client("sts").meta.endpoint_url
+    for typed, variables, words in (
+        ("prod", {}, "nothing was done"),
+        ("production", {"AWS_ENDPOINT_URL": local}, "no address of AWS"),
+        ("production", {"EXPECTED_ACCOUNT": "111122223333"}, "belongs to 111122223333"),
+    ):
+        code, text = terminal("destroy", typed=typed, **variables)
+        assert (code, words in text) == (1, True), text
+        assert "Traceback" not in text
+        shown += text
+    assert states(production) == {"UPDATE_COMPLETE", "CREATE_COMPLETE"}
+    return shown
 
 
 def leave_what_hinders_a_deletion() -> None:
@@ -167,12 +257,12 @@ def outputs_are_the_running_parts(production) -> None:
     assert json.loads(limits["Parameter"]["Value"])["MaximumOnDemandCapacityUnits"] == 2
 
 
-def the_deploy_role_may_do_it(calls: list[dict]) -> None:
-    """What deployment called, held against the policies of the role in which a workflow deploys."""
-    parity = examine(
-        calls, deployed_roles("groundwork-production-"), {"test": "ci.DeployRole"}, resource_policy, []
-    )  # fmt: skip
+def each_role_may_do_what_it_did(calls: list[dict]) -> None:
+    """What was called, held against the policies: deployment's of the role of a workflow, Airflow's of MWAA's role."""
+    principals = {"test": "ci.DeployRole", "airflow": "orchestration.Role"}
+    parity = examine(calls, deployed_roles("groundwork-production-"), principals, resource_policy, [])
     assert parity.roles["ci.DeployRole"] > len(calls) / 2
+    assert parity.roles["orchestration.Role"] > 10, "nine files, two secrets"
     assert not parity.denied, "\n" + report.denials(parity.denied)
     assert parity.unknown == []
 
