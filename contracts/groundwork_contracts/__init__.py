@@ -55,7 +55,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Contract:
-    """A table of the source, and what every stage after it may rely on."""
+    """A table of the source, and what every stage after it may rely on.
+
+    ``history`` says that silver keeps every version of its rows (a slowly changing dimension of type 2).
+    """
 
     table: str
     schema: str
@@ -63,6 +66,7 @@ class Contract:
     csv_file: str
     quarantine_threshold_percent: float
     columns: tuple[Column, ...]
+    history: bool = False
 
     @cached_property
     def key(self) -> tuple[str, ...]:
@@ -117,7 +121,14 @@ def parse_contract(document: dict) -> Contract:
         csv_file=custom["csvFile"],
         quarantine_threshold_percent=float(custom["quarantineThresholdPercent"]),
         columns=tuple(parse_column(p) for p in table["properties"]),
+        history=keeps_history(name, custom.get("history")),
     )
+
+
+def keeps_history(table: str, history: str | None) -> bool:
+    if history not in (None, "scd2"):
+        raise ValueError(f"{table}: a history of kind {history!r} is not one that silver keeps")
+    return history is not None
 
 
 def parse_column(document: dict) -> Column:

@@ -1,38 +1,125 @@
-"""Delta tables that are replaced as a whole, and what their log says of the last commit.
+"""Delta tables: replaced as a whole, merged into, and what their log says (https://docs.delta.io/latest/).
 
-Delta's own history and snapshot cost several Spark jobs a table; the last commit of a replaced table holds all of it,
-so its one JSON file is read instead (https://github.com/delta-io/delta/blob/master/PROTOCOL.md).
+Delta's own history costs several Spark jobs a table; the last commit of a replaced table holds all of it, so its one
+JSON file is read instead (https://github.com/delta-io/delta/blob/master/PROTOCOL.md).
 """
 
 import json
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from groundwork_spark.storage import Storage
 
+TRANSACTION = "spark.databricks.delta.write"
 COMMIT_FILE = re.compile(r"\d{20}\.json")
 
 
 @dataclass(frozen=True)
-class Commit:
-    """The commit of an `overwrite`: its ``note``, and the sizes of the table's data files by their URL."""
+class DataFile:
+    """A data file of a table: its URL, its exact size in bytes, its rows and its partition's value."""
+
+    url: str
+    size: int
+    rows: int
+    partition: str | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A version of a table, and the files that it consists of."""
 
     version: int
-    note: dict
-    rows: int
-    files: dict[str, int]
+    files: list[DataFile]
+
+    @property
+    def rows(self) -> int:
+        return sum(file.rows for file in self.files)
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.size for file in self.files)
 
 
-def overwrite(rows: DataFrame, table: str, note: dict, partition: str | None = None) -> None:
-    """Replace the table's content, schema and partitioning in one commit that carries ``note``."""
+def read(spark: SparkSession, table: str) -> DataFrame:
+    return spark.read.format("delta").load(table)
+
+
+def is_at(storage: Storage, table: str, version: int) -> bool:
+    """Whether this is the table's last version: two look-ups, however long the log is."""
+    log = f"{table}/_delta_log"
+    return storage.exists(f"{log}/{version:020}.json") and not storage.exists(f"{log}/{version + 1:020}.json")
+
+
+def overwrite(rows: DataFrame, table: str, partition: str | None = None, change_feed: bool = False) -> None:
+    """Replace the table's content, schema and partitioning in one commit; ``change_feed`` is for a new table."""
     writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+    # Makes the commit tell its columns also when they are those that the table had.
+    writer = writer.option("userMetadata", rows.schema.simpleString())
+    if change_feed:
+        writer = writer.option("delta.enableChangeDataFeed", "true")
     if partition:
         writer = writer.partitionBy(partition)
-    writer.option("userMetadata", json.dumps(note)).save(table)
+    writer.save(table)
+
+
+@contextmanager
+def transaction(spark: SparkSession, application: str, version: int):
+    """What is written to a table inside is written once, though it be done again: Delta skips what its log has.
+
+    https://docs.delta.io/latest/delta-streaming.html#idempotent-table-writes-in-foreachbatch. The settings are of the
+    session, so no other table may be written in it meanwhile.
+    """
+    settings = {f"{TRANSACTION}.txnAppId": application, f"{TRANSACTION}.txnVersion": str(version)}
+    before = {name: spark.conf.get(name, None) for name in settings}
+    for name, value in settings.items():
+        spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            spark.conf.unset(name) if value is None else spark.conf.set(name, value)
+
+
+def append(rows: DataFrame, table: str) -> None:
+    rows.write.format("delta").mode("append").save(table)
+
+
+def merge(table: str, changes: DataFrame, matches: str, clauses: str) -> int | None:
+    """``MERGE INTO`` the table, whose rows are ``t``, the changes ``s``. How many rows it touched.
+
+    None where its transaction was committed before.
+    """
+    statement = f"MERGE INTO delta.`{table}` AS t USING {{changes}} AS s ON {matches} {clauses}"
+    result = changes.sparkSession.sql(statement, changes=changes).collect()
+    return result[0]["num_affected_rows"] if result else None
+
+
+def assignments(names: list[str]) -> str:
+    return ", ".join(f"t.`{name}` = s.`{name}`" for name in names)
+
+
+def values(names: list[str]) -> str:
+    return f"({', '.join(f'`{n}`' for n in names)}) VALUES ({', '.join(f's.`{n}`' for n in names)})"
+
+
+def snapshot(spark: SparkSession, table: str) -> Snapshot:
+    """The table as this application, its only writer, knows it."""
+    known = spark._jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, table)
+    state = known.unsafeVolatileSnapshot()
+    adds = DataFrame(state.allFiles().toDF(), spark).select(
+        "path",
+        "size",
+        F.get_json_object("stats", "$.numRecords").cast("long").alias("rows"),
+        F.try_element_at(F.map_values("partitionValues"), F.lit(1)).alias("partition"),
+    )
+    files = [DataFile(f"{table}/{unquote(a['path'])}", a["size"], a["rows"], a["partition"]) for a in adds.collect()]
+    return Snapshot(state.version(), sorted(files, key=lambda file: file.url))
 
 
 def make_empty(like: DataFrame, storage: Storage, table: str) -> None:
@@ -43,31 +130,17 @@ def make_empty(like: DataFrame, storage: Storage, table: str) -> None:
         columns = ", ".join(f"`{field.name}` {field.dataType.simpleString()}" for field in like.schema)
         like.sparkSession.sql(f"CREATE TABLE delta.`{table}` ({columns}) USING delta")
     elif any("add" in action for action in actions) or columns_of(actions) != like.schema.simpleString():
-        overwrite(like.limit(0), table, {"columns": like.schema.simpleString()})
+        overwrite(like.limit(0), table)
 
 
 def columns_of(actions: list[dict]) -> str | None:
-    """Names and types that a commit of `make_empty` set."""
+    """Names and types that a commit of `make_empty` or `overwrite` set."""
     for action in actions:
         if "metaData" in action:
             return StructType.fromJson(json.loads(action["metaData"]["schemaString"])).simpleString()
         if "userMetadata" in action.get("commitInfo", {}):
-            return json.loads(action["commitInfo"]["userMetadata"]).get("columns")
+            return action["commitInfo"]["userMetadata"]
     return None
-
-
-def last_overwrite(storage: Storage, table: str) -> Commit | None:
-    """None where there is no table, or its last commit is not of `overwrite`."""
-    version, actions = last_commit(storage, table)
-    info = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
-    if "userMetadata" not in info:
-        return None
-    return Commit(
-        version=version,
-        note=json.loads(info["userMetadata"]),
-        rows=int(info["operationMetrics"]["numOutputRows"]),
-        files={f"{table}/{unquote(a['add']['path'])}": a["add"]["size"] for a in actions if "add" in a},
-    )
 
 
 def last_commit(storage: Storage, table: str) -> tuple[int, list[dict]]:

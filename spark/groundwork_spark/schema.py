@@ -23,8 +23,11 @@ WIDENED = {
     t.DoubleType(): (t.FloatType(),),
     t.BooleanType(): (t.StringType(),),
 }
-# What DMS adds to the source's columns.
-REPLICATION_COLUMNS = ("Op", "dms_timestamp")
+# What DMS adds to the source's columns: the last one by the task's mapping (`add-column`, `$AR_H_CHANGE_SEQ`).
+REPLICATION_COLUMNS = ("Op", "dms_timestamp", "change_seq")
+
+# A column's name, and every type that it has in some file.
+Found = dict[str, set[t.DataType]]
 
 
 class BronzeSchemaError(Exception):
@@ -40,32 +43,53 @@ def spark_type(column: Column) -> t.DataType:
     return SPARK_TYPES[column.base_type]
 
 
+def silver_field(column: Column) -> t.StructField:
+    return t.StructField(column.name, spark_type(column))
+
+
 def silver_schema(contract: Contract) -> t.StructType:
     """Every column of the contract, in its order, then the derived partition column."""
-    fields = [t.StructField(c.name, spark_type(c)) for c in contract.columns]
+    fields = [silver_field(column) for column in contract.columns]
     if contract.partition:
         fields.append(t.StructField(contract.partition_name, t.StringType()))
     return t.StructType(fields)
 
 
-def check_bronze_schema(contract: Contract, bronze: t.StructType) -> list[str]:
+def read_schema(contract: Contract, found: Found) -> t.StructType:
+    """What to ask of the files: each column in the type that it has there; in the contract's where it has several."""
+    fields = [t.StructField(name, t.StringType()) for name in REPLICATION_COLUMNS]
+    for column in contract.columns:
+        types = found.get(column.name, set())
+        fields.append(t.StructField(column.name, *types) if len(types) == 1 else silver_field(column))
+    return t.StructType(fields)
+
+
+def check_bronze_schema(contract: Contract, found: Found, changes: bool = False) -> list[str]:
     """Return the columns that bronze has and the contract has not: they are left out of silver.
 
-    Raises BronzeSchemaError where a column is missing, or has a type whose values might not fit the contract's.
+    A column that may be NULL may be missing: a file from before it was added, or after it was dropped, has it not.
+    But then no other may be there in its place, for that is a column with a new name. ``changes`` says that the files
+    have changes, not full loads only. Raises BronzeSchemaError where a column is missing, or has a type whose values
+    might not fit the contract's.
     """
-    found = {field.name: field.dataType for field in bronze}
-    problems = [f"it has no column {c!r}" for c in (*contract_names(contract), "dms_timestamp") if c not in found]
+    unknown = [name for name in found if name not in (*contract_names(contract), *REPLICATION_COLUMNS)]
+    needed = REPLICATION_COLUMNS if changes else ("dms_timestamp",)
+    needed += tuple(c.name for c in contract.columns if c.required or c.key_position or unknown)
+    problems = [f"it has no column {name!r}" for name in needed if name not in found]
+    if problems and unknown:
+        problems.append(f"it has {', '.join(map(repr, unknown))}, which the contract does not have")
     problems += [
-        f"its column {c.name!r} is {found[c.name].simpleString()}, which cannot become {c.type}"
+        f"its column {c.name!r} is {kind.simpleString()}, which cannot become {c.type}"
         for c in contract.columns
-        if c.name in found and not fits(found[c.name], spark_type(c))
+        for kind in sorted(found.get(c.name, ()), key=str)
+        if not fits(kind, spark_type(c))
     ]
     if problems:
         raise BronzeSchemaError(
             f"{contract.table}: bronze is not as its contract says: {'; '.join(problems)}. "
             "Load the table again if the source is right, or change the contract if the source has changed"
         )
-    return [name for name in found if name not in (*contract_names(contract), *REPLICATION_COLUMNS)]
+    return unknown
 
 
 def contract_names(contract: Contract) -> list[str]:

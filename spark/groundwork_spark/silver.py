@@ -1,76 +1,70 @@
-"""One table from bronze to silver, as a snapshot: silver becomes what bronze holds, or stays what it was.
+"""One table from bronze to silver: built anew from a full load, then kept up by the changes after it.
 
 Writes below the silver folder: the Delta table ``<table>``, the Delta table ``_quarantine/<table>`` of rejected rows,
-and ``_manifests/<table>.manifest`` for Redshift's COPY
+``_checkpoints/<table>``, and ``_manifests/<table>.manifest`` for Redshift's COPY
 (https://docs.aws.amazon.com/redshift/latest/dg/loading-data-files-using-manifest.html).
 """
 
-import hashlib
 import inspect
 import json
 import time
 from dataclasses import asdict, dataclass, field
 
 from groundwork_contracts import Contract
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import LongType, StringType
+from pyspark.sql.types import LongType, StringType, TimestampType
 
-from groundwork_spark import bronze, delta_table, transforms
-from groundwork_spark.delta_table import Commit
+from groundwork_spark import bronze, changes, delta_table, quarantine, transforms
+from groundwork_spark.changes import Batch
+from groundwork_spark.delta_table import DataFile
+from groundwork_spark.lake import Lake
 from groundwork_spark.log import say
-from groundwork_spark.schema import check_bronze_schema, silver_schema
-from groundwork_spark.storage import File, Storage
+from groundwork_spark.progress import Progress, fingerprint
+from groundwork_spark.schema import Found, check_bronze_schema, read_schema
+from groundwork_spark.storage import File
 
 # The code that makes the rows. Read once, by one thread: tables run side by side, and reading a module's text out of
 # an archive is not safe for two at a time.
 CODE = inspect.getsource(transforms)
 
 
-class TooManyRejected(Exception):
-    """More rows break the contract than it allows. Its text says how many, which rule, and where they are."""
-
-
-@dataclass(frozen=True)
-class Lake:
-    """Where the tables are, and the session that works on them."""
-
-    spark: SparkSession
-    storage: Storage
-    silver: str
-
-    def table(self, contract: Contract) -> str:
-        return f"{self.silver}/{contract.table}"
-
-    def quarantine(self, contract: Contract) -> str:
-        return f"{self.silver}/_quarantine/{contract.table}"
-
-    def manifest(self, contract: Contract) -> str:
-        return f"{self.silver}/_manifests/{contract.table}.manifest"
-
-
 @dataclass(frozen=True)
 class Source:
-    """What bronze has for a table. ``rows`` is None where silver was already made of exactly this."""
+    """What bronze has for a table, and what is to be done with it: ``rebuild``, ``follow`` or ``nothing``."""
 
     contract: Contract
-    fingerprint: str
-    rows: DataFrame | None
-    ignored_columns: list[str]
-    last: Commit | None
+    folder: str
+    files: list[File]
+    basis: str
+    work: str
+    progress: Progress | None = None
+    found: Found = field(default_factory=dict)
+    ignored_columns: list[str] = field(default_factory=list)
+
+    @property
+    def seen(self) -> str:
+        return fingerprint([asdict(file) for file in self.files])
+
+    @property
+    def changes(self) -> dict[str, str]:
+        return {bronze.name_of(file.path): file.path for file in self.files if bronze.is_change(file)}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a table, for the run's summary. ``status`` is written, unchanged or failed."""
+    """What became of a table, for the run's summary. ``status`` is rebuilt, merged, unchanged, untouched or failed.
+
+    ``rows_read`` counts the rows of bronze that this run read, ``rows`` those of silver after it.
+    """
 
     table: str
     status: str
     version: int | None = None
     rows_read: int = 0
-    rows_written: int = 0
+    rows: int = 0
     quarantined: dict[str, int] = field(default_factory=dict)
-    duplicates: int = 0
     ignored_columns: list[str] = field(default_factory=list)
     files: int = 0
     bytes: int = 0
@@ -78,120 +72,212 @@ class Outcome:
     error: str | None = None
 
 
-def inspect(lake: Lake, contract: Contract, files: list[File]) -> Source:
-    """Compare bronze with what silver was made of, and its schema with the contract.
+def look(lake: Lake, contract: Contract, folder: str, files: list[File]) -> Source:
+    """Compare bronze with what silver was made of, and the schema of the files that are new with the contract.
 
     Raises BronzeSchemaError; a file that is not Parquet raises Spark's error, which names it.
     """
-    fingerprint = fingerprint_of(contract, files)
-    last = delta_table.last_overwrite(lake.storage, lake.table(contract))
-    if last and last.note.get("fingerprint") == fingerprint:
-        return Source(contract, fingerprint, None, last.note["ignored_columns"], last)
+    basis = fingerprint(asdict(contract), [asdict(file) for file in files if not bronze.is_change(file)], CODE)
+    progress = Progress.read(lake.storage, lake.checkpoints(contract))
+    source = Source(contract, folder, files, basis, "nothing", progress)
+    if must_rebuild(lake, source):
+        work, new = "rebuild", files
+    elif progress.seen == source.seen and delta_table.is_at(lake.storage, lake.table(contract), progress.version):
+        return source
+    else:
+        work, new = "follow", [f for f in files if bronze.is_change(f) and f.modified >= progress.seen_until]
+    found, ignored = inspect_columns(lake, contract, new)
+    return Source(contract, folder, files, basis, work, progress, found, ignored)
+
+
+def must_rebuild(lake: Lake, source: Source) -> bool:
+    """A new or reloaded full load, another contract, or a stream whose checkpoint is gone."""
+    progress = source.progress
+    if progress is None or progress.basis != source.basis:
+        return True
+    checkpoint = f"{lake.checkpoints(source.contract)}/{progress.generation}/offsets"
+    return progress.streaming and not lake.storage.exists(checkpoint)
+
+
+def inspect_columns(lake: Lake, contract: Contract, files: list[File]) -> tuple[Found, list[str]]:
+    """The columns of these files, and those that silver ignores; of the newest file also by itself."""
     if not files:
-        return Source(contract, fingerprint, no_rows(lake, contract), [], last)
-    rows = bronze.read(lake.spark, files)
-    ignored = check_bronze_schema(contract, rows.schema)
+        return {}, []
+    files = sorted(files, key=lambda file: (file.modified, file.path))
+    found = bronze.columns_of(lake.spark, [file.path for file in files])
+    ignored = check_bronze_schema(contract, found, any(map(bronze.is_change, files)))
+    if bronze.is_change(files[-1]) and len(files) > 1:
+        # Beside older files, a column with a new name would look like one that was dropped.
+        check_bronze_schema(contract, bronze.columns_of(lake.spark, [files[-1].path]), changes=True)
     for column in ignored:
         say(f"{contract.table}: bronze's column {column!r} is not in the contract, so it is left out of silver")
-    return Source(contract, fingerprint, rows.transform(transforms.located), ignored, last)
-
-
-def fingerprint_of(contract: Contract, files: list[File]) -> str:
-    """Changes with any file of bronze, with the contract, and with the code that makes the rows."""
-    parts = [asdict(contract), [asdict(file) for file in files], CODE]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def no_rows(lake: Lake, contract: Contract) -> DataFrame:
-    """An empty source table, for which DMS writes no file."""
-    columns = {field.name: field.dataType for field in silver_schema(contract)}
-    columns |= {"dms_timestamp": StringType(), "_file": StringType(), "_row": LongType()}
-    return lake.spark.range(0).select(*(F.lit(None).cast(kind).alias(name) for name, kind in columns.items()))
+    return found, ignored
 
 
 def refresh(lake: Lake, source: Source) -> Outcome:
     """Bring one table of silver up to its source. Raises TooManyRejected with silver as it was."""
-    started = time.monotonic()
-    contract, commit = source.contract, source.last
-    if source.rows is not None:
-        commit = write(lake, source)
-    lake.storage.write(lake.manifest(contract), manifest(commit))
-    outcome = describe(source, commit, time.monotonic() - started)
+    started, contract, progress, rows_read = time.monotonic(), source.contract, source.progress, 0
+    if source.work != "nothing":
+        built = frozenset()
+        if source.work == "rebuild":
+            progress, rows_read = rebuild(lake, source)
+            built = frozenset(source.changes)
+        progress, merged = follow(lake, source, progress, built)
+        rows_read += merged
+        progress = settle(lake, source, progress)
+    status = {"rebuild": "rebuilt", "follow": "merged", "nothing": "unchanged"}[source.work]
+    outcome = describe(contract, progress, status, rows_read, time.monotonic() - started)
     say(
-        f"{contract.table}: {outcome.status}, {outcome.rows_written:,} rows in {outcome.files} files, "
-        f"version {outcome.version} ({outcome.seconds:.1f} s)"
+        f"{contract.table}: {status}, {rows_read:,} rows read, {outcome.rows:,} rows in {outcome.files} files, "
+        f"{sum(outcome.quarantined.values()):,} in quarantine, version {outcome.version} ({outcome.seconds:.1f} s)"
     )
     return outcome
 
 
-def write(lake: Lake, source: Source) -> Commit:
-    """Commit the quarantine, then silver: a run that ends between the two is repeated whole by the next."""
-    contract = source.contract
-    rows = source.rows.transform(transforms.typed(contract))
+# --- anew -------------------------------------------------------------------------------------------------------------
+
+
+def rebuild(lake: Lake, source: Source) -> tuple[Progress, int]:
+    """Commit the quarantine, then silver, both replaced: a run that ends between the two is repeated whole by the next.
+
+    The changes that are there go in at once, so that silver never shows an older state than before.
+    """
+    contract, table = source.contract, lake.table(source.contract)
+    lake.storage.delete(lake.checkpoints(contract))
+    loads, later = read(lake, source)
+    rows = loads.unionByName(later) if later else loads
     checked = rows.transform(transforms.checked(contract))
-    counts = count_by_rule(checked)
-    rows_read = sum(counts.values())
-    counts.pop(None, None)
-    say(f"{contract.table}: {rows_read:,} rows read, {sum(counts.values()):,} rejected")
-    write_quarantine(lake, contract, checked.transform(transforms.rejected(contract)), counts)
-    check_threshold(lake, contract, rows_read, counts)
-    good = checked.transform(transforms.accepted) if counts else rows
-    silver = good.transform(transforms.keep_latest(contract)).transform(transforms.partitioned(contract))
-    note = {
-        "fingerprint": source.fingerprint,
-        "rows_read": rows_read,
-        "quarantined": counts,
-        "ignored_columns": source.ignored_columns,
-    }
-    delta_table.overwrite(silver, lake.table(contract), note, contract.partition_name)
-    return delta_table.last_overwrite(lake.storage, lake.table(contract))
-
-
-def count_by_rule(checked: DataFrame) -> dict[str | None, int]:
-    """How many rows break each rule first; under None the good ones."""
-    return {row["_rule"]: row["rows"] for row in checked.groupBy("_rule").agg(F.count("*").alias("rows")).collect()}
-
-
-def write_quarantine(lake: Lake, contract: Contract, rejected: DataFrame, counts: dict[str, int]) -> None:
-    if counts:
-        delta_table.overwrite(rejected, lake.quarantine(contract), {"quarantined": counts})
+    counts = quarantine.count_by_rule(checked)
+    rows_read, quarantined = sum(counts.values()), {}
+    current = newest(contract, loads, later).transform(transforms.not_deleted)
+    if counts.keys() - {None}:
+        current = current.transform(transforms.checked(contract))
+        quarantined = quarantine.replace(lake, contract, current)
+        quarantine.check_threshold(lake, contract, current.count(), quarantined)
+        current = current.transform(transforms.accepted)
     else:
-        delta_table.make_empty(rejected, lake.storage, lake.quarantine(contract))
-
-
-def check_threshold(lake: Lake, contract: Contract, rows_read: int, counts: dict[str, int]) -> None:
-    rejected = sum(counts.values())
-    share = 100 * rejected / rows_read if rows_read else 0
-    if share <= contract.quarantine_threshold_percent:
-        return
-    worst = max(counts, key=counts.get)
-    raise TooManyRejected(
-        f"{contract.table}: {rejected:,} of {rows_read:,} rows ({share:.3g} %) break the contract, which allows "
-        f"{contract.quarantine_threshold_percent:g} %. Most often broken: {worst} ({counts[worst]:,} rows). "
-        f"See _reason, _file and _row in {lake.quarantine(contract)}; silver's {contract.table} is as it was"
+        nothing = checked.where(F.lit(False)).transform(transforms.rejected(contract))
+        delta_table.make_empty(nothing, lake.storage, lake.quarantine(contract))
+    silver = current.transform(transforms.partitioned(contract))
+    delta_table.overwrite(silver, table, contract.partition_name, change_feed=True)
+    version = delta_table.snapshot(lake.spark, table).version
+    progress = Progress(
+        generation=f"{time.time_ns():x}",
+        basis=source.basis,
+        rebuilt=version,
+        version=version,
+        change_seq=later.agg(F.max("_seq")).first()[0] if later else "",
+        quarantined=quarantined,
     )
+    return progress.write(lake.storage, lake.checkpoints(contract)), rows_read
 
 
-def manifest(commit: Commit) -> str:
-    """Redshift's COPY manifest of the table's files. COPY of Parquet needs each file's exact size."""
-    entries = [
-        {"url": url, "mandatory": True, "meta": {"content_length": size}} for url, size in sorted(commit.files.items())
-    ]
+def read(lake: Lake, source: Source) -> tuple[DataFrame, DataFrame | None]:
+    """The rows of the full load, and of the changes if there are any."""
+    loads = [file.path for file in source.files if not bronze.is_change(file)]
+    sides = []
+    for paths in (loads, list(source.changes.values())):
+        rows = bronze.read(lake.spark, source.contract, paths, source.found) if paths else None
+        sides.append(rows.transform(transforms.located).transform(transforms.typed(source.contract)) if rows else None)
+    return sides[0] or no_rows(lake, source.contract), sides[1]
+
+
+def no_rows(lake: Lake, contract: Contract) -> DataFrame:
+    """The full load of an empty source table, for which DMS writes no file."""
+    fields = {field.name: field.dataType for field in read_schema(contract, {})}
+    fields |= {"_file": StringType(), "_row": LongType(), "_arrived": TimestampType()}
+    nothing = lake.spark.range(0).select(*(F.lit(None).cast(kind).alias(name) for name, kind in fields.items()))
+    return nothing.transform(transforms.typed(contract))
+
+
+def newest(contract: Contract, loads: DataFrame, later: DataFrame | None) -> DataFrame:
+    """The newest version of each key; without a key, the full load and then every insert."""
+    keep_newest = transforms.keep_newest(contract)
+    if contract.key:
+        return keep_newest(loads.unionByName(later) if later else loads)
+    return loads.unionByName(keep_newest(later)) if later else loads
+
+
+# --- change by change -------------------------------------------------------------------------------------------------
+
+
+def follow(lake: Lake, source: Source, progress: Progress, built: frozenset[str]) -> tuple[Progress, int]:
+    """Merge the change files that the stream has not seen, but those (``built``) that were built in.
+
+    Returns how many rows they had. Raises what a batch raises.
+    """
+    if not source.changes:
+        return progress, 0
+    session, rows_read, failures = changes.new_session(lake.spark), 0, []
+
+    def merge_batch(paths: DataFrame, number: int) -> None:
+        nonlocal progress, rows_read
+        try:
+            files = {bronze.name_of(row["path"]): row["path"] for row in paths.collect()}
+            new = {name: path for name, path in files.items() if name not in built}
+            if new:
+                batch = Batch(lake, session, source.contract, number, new, {**source.changes, **new})
+                progress, rows = changes.apply(batch, progress)
+                rows_read += rows
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    stream = bronze.stream_of_changes(session, source.folder).writeStream.foreachBatch(merge_batch)
+    checkpoint = f"{lake.checkpoints(source.contract)}/{progress.generation}"
+    try:
+        stream.option("checkpointLocation", checkpoint).trigger(availableNow=True).start().awaitTermination()
+    except StreamingQueryException:
+        # Which has the text of the error only; its kind is what tells the user's mistakes from ours.
+        if not failures:
+            raise
+        raise failures[0] from None
+    return progress.having(streaming=True), rows_read
+
+
+# --- afterwards -------------------------------------------------------------------------------------------------------
+
+
+def settle(lake: Lake, source: Source, progress: Progress) -> Progress:
+    """Write down where the table now is, and the manifest of its files.
+
+    A merge that feeds Delta's change feed adds a column to its data files, which COPY by position would stumble over:
+    after one there is no manifest, until the export makes a copy.
+    """
+    contract = source.contract
+    now = delta_table.snapshot(lake.spark, lake.table(contract))
+    if now.version == progress.rebuilt:
+        lake.storage.write(lake.manifest(contract), manifest(now.files))
+    else:
+        lake.storage.delete(lake.manifest(contract))
+    done = progress.having(
+        version=now.version,
+        seen=source.seen,
+        seen_until=max((file.modified for file in source.files), default=0),
+        rows=now.rows,
+        files=len(now.files),
+        bytes=now.bytes,
+        ignored_columns=source.ignored_columns,
+    )
+    return done.write(lake.storage, lake.checkpoints(contract))
+
+
+def manifest(files: list[DataFile]) -> str:
+    """Redshift's COPY manifest. COPY of Parquet needs each file's exact size."""
+    entries = [{"url": file.url, "mandatory": True, "meta": {"content_length": file.size}} for file in files]
     return json.dumps({"entries": entries}, indent=1)
 
 
-def describe(source: Source, commit: Commit, seconds: float) -> Outcome:
-    quarantined = commit.note["quarantined"]
+def describe(contract: Contract, progress: Progress, status: str, rows_read: int, seconds: float) -> Outcome:
     return Outcome(
-        table=source.contract.table,
-        status="unchanged" if source.rows is None else "written",
-        version=commit.version,
-        rows_read=commit.note["rows_read"],
-        rows_written=commit.rows,
-        quarantined=quarantined,
-        duplicates=commit.note["rows_read"] - sum(quarantined.values()) - commit.rows,
-        ignored_columns=source.ignored_columns,
-        files=len(commit.files),
-        bytes=sum(commit.files.values()),
+        table=contract.table,
+        status=status,
+        version=progress.version,
+        rows_read=rows_read,
+        rows=progress.rows,
+        quarantined=progress.quarantined,
+        ignored_columns=progress.ignored_columns,
+        files=progress.files,
+        bytes=progress.bytes,
         seconds=round(seconds, 2),
     )

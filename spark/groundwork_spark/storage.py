@@ -10,11 +10,12 @@ from pyspark.sql import SparkSession
 
 @dataclass(frozen=True)
 class File:
-    """``mark`` changes when the content does: S3's ETag, or the time of modification elsewhere."""
+    """``modified`` is in milliseconds since 1970; ``mark`` is S3's ETag where there is one."""
 
     path: str
     size: int
-    mark: str
+    modified: int
+    mark: str = ""
 
 
 class Storage:
@@ -31,8 +32,15 @@ class Storage:
         files = []
         while listing.hasNext():
             status = listing.next()
-            files.append(File(status.getPath().toString(), status.getLen(), self._mark(status)))
+            files.append(self._file(status))
         return sorted(files, key=lambda file: file.path)
+
+    def look(self, file: str) -> File:
+        return self._file(self._call(lambda fs, path: fs.getFileStatus(path), file))
+
+    def exists(self, url: str) -> bool:
+        """Whether there is such a file or folder."""
+        return self._call(lambda fs, path: fs.exists(path), url)
 
     def qualified(self, url: str) -> str:
         """The URL as the file system itself writes it, without a slash at the end."""
@@ -50,7 +58,28 @@ class Storage:
         with suppress(FileNotFoundError):
             if self.read(file) == text:
                 return
-        stream = self._call(lambda fs, path: fs.create(path, True), file)
+        self._fill(self._call(lambda fs, path: fs.create(path, True), file), text)
+
+    def create(self, file: str, text: str) -> bool:
+        """Write the file if there is none, by S3's own condition on the upload. Returns whether it was this call."""
+
+        def made(fs, path) -> bool:
+            builder = fs.createFile(path).overwrite(False)
+            self._fill(builder.opt("fs.option.create.conditional.overwrite", True).build(), text)
+            return True
+
+        try:
+            return self._call(made, file)
+        except OSError:
+            if self.exists(file):
+                return False
+            raise
+
+    def delete(self, url: str) -> None:
+        """Remove a file, or a folder with all that is in it; nothing there is fine."""
+        self._call(lambda fs, path: fs.delete(path, True), url)
+
+    def _fill(self, stream, text: str) -> None:
         try:
             stream.write(text.encode())
         finally:
@@ -65,7 +94,7 @@ class Storage:
             kind = FileNotFoundError if missing else OSError
             raise kind(f"{url}: {error.java_exception.getMessage()}") from None
 
-    def _mark(self, status) -> str:
-        if is_instance_of(self.gateway, status, "org.apache.hadoop.fs.EtagSource") and status.getEtag():
-            return status.getEtag()
-        return str(status.getModificationTime())
+    def _file(self, status) -> File:
+        has_etag = is_instance_of(self.gateway, status, "org.apache.hadoop.fs.EtagSource")
+        mark = status.getEtag() if has_etag else None
+        return File(status.getPath().toString(), status.getLen(), status.getModificationTime(), mark or "")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import samples
 from groundwork_contracts import load_contracts
+from groundwork_spark.lake import Lake
 from groundwork_spark.session import start_session
-from groundwork_spark.silver import Lake
 from groundwork_spark.storage import Storage
 
 from groundwork.deployment import bundle

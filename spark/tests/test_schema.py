@@ -6,8 +6,8 @@ from samples import VISITS, make_column
 pytestmark = pytest.mark.usefixtures("spark")  # which parses the types' names
 
 
-def bronze_schema(columns: str = VISITS) -> t.StructType:
-    return t.StructType.fromDDL(columns)
+def bronze_schema(columns: str = VISITS) -> dict[str, set[t.DataType]]:
+    return {field.name: {field.dataType} for field in t.StructType.fromDDL(columns)}
 
 
 def test_silver_has_the_contracts_columns_in_order_then_the_partition(visits):
@@ -39,6 +39,26 @@ def test_a_column_that_the_contract_lacks_is_reported(visits):
 def test_a_missing_column_is_refused_by_table_and_name(visits):
     with pytest.raises(BronzeSchemaError, match="visits: .*it has no column 'zip'"):
         check_bronze_schema(visits, bronze_schema(VISITS.replace("zip string, ", "")))
+
+
+def test_D1_a_column_that_may_be_null_may_be_missing(visits):
+    assert check_bronze_schema(visits, bronze_schema(VISITS.replace(", paid string", ""))) == []
+
+
+def test_D2_a_renamed_column_is_refused_by_both_names(visits):
+    with pytest.raises(BronzeSchemaError, match="it has no column 'paid'; it has 'is_paid', which the contract does"):
+        check_bronze_schema(visits, bronze_schema(VISITS.replace("paid string", "is_paid string")))
+
+
+def test_changes_need_their_sequence(visits):
+    with pytest.raises(BronzeSchemaError, match="it has no column 'change_seq'"):
+        check_bronze_schema(visits, bronze_schema(), changes=True)
+
+
+def test_D3_two_types_of_a_column_must_both_fit(visits):
+    both = bronze_schema() | {"score": {t.ShortType(), t.IntegerType()}}
+    with pytest.raises(BronzeSchemaError, match="'score' is int, which cannot become smallint"):
+        check_bronze_schema(visits, both)
 
 
 def test_d3_a_type_wider_than_the_contracts_is_refused_by_table_and_name(visits):

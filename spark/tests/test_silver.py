@@ -36,7 +36,7 @@ def table(lake, name="visits"):
 def marks(lake) -> dict[str, str]:
     """Every file of silver but the run's summary, with what changes when its content does."""
     files = lake.storage.list(lake.silver, recursive=True)
-    return {file.path: file.mark for file in files if "/_runs/" not in file.path}
+    return {file.path: (file.size, file.modified) for file in files if "/_runs/" not in file.path}
 
 
 def test_rows_are_typed_checked_and_deduplicated(bronze, lake, refresh):
@@ -59,9 +59,9 @@ def test_rows_are_typed_checked_and_deduplicated(bronze, lake, refresh):
     assert [(row["id"], row["_rule"], row["_row"]) for row in rejected] == [("c", "score.maximum", 3)]
     assert rejected[0]["_file"].endswith("/visits/LOAD00000001.parquet")
     assert rejected[0]["_reason"] == "score is '9', which is above 5"
-    assert outcome["status"] == "written"
+    assert outcome["status"] == "rebuilt"
     assert outcome["quarantined"] == {"score.maximum": 1}
-    assert (outcome["rows_read"], outcome["rows_written"], outcome["duplicates"]) == (4, 2, 1)
+    assert (outcome["rows_read"], outcome["rows"]) == (4, 2)
 
 
 def test_running_again_changes_nothing_and_reports_the_same(bronze, lake, refresh):
@@ -69,7 +69,7 @@ def test_running_again_changes_nothing_and_reports_the_same(bronze, lake, refres
     first = refresh()
     before = marks(lake)
     second = refresh()
-    assert second == {**first, "status": "unchanged", "seconds": second["seconds"]}
+    assert second == {**first, "status": "unchanged", "rows_read": 0, "seconds": second["seconds"]}
     assert second["version"] == 0
     assert marks(lake) == before
 
@@ -93,7 +93,7 @@ def test_over_the_threshold_the_table_fails_and_the_others_do_not(bronze, lake):
     bronze.write("good", [visit("a"), visit("b")])
     summary = run(lake, str(bronze.folder), contracts)
     bad, good = summary["tables"]
-    assert (summary["status"], bad["status"], good["status"]) == ("failed", "failed", "written")
+    assert (summary["status"], bad["status"], good["status"]) == ("failed", "failed", "rebuilt")
     assert bad["error"].startswith(
         "bad: 3 of 3 rows (100 %) break the contract, which allows 50 %. Most often broken: score.maximum (2 rows). "
     )
@@ -116,7 +116,7 @@ def test_a_changed_contract_writes_the_table_again_and_ignores_what_it_lacks(bro
     bronze.write("visits", [visit()])
     refresh()
     outcome = refresh(replace(visits(), columns=visits().columns[:-1]))
-    assert (outcome["status"], outcome["ignored_columns"]) == ("written", ["paid"])
+    assert (outcome["status"], outcome["ignored_columns"]) == ("rebuilt", ["paid"])
     assert table(lake).columns == ["id", "at", "zip", "price", "score", "device", "at_month"]
 
 
@@ -159,9 +159,9 @@ def test_f5_an_empty_file_is_refused_by_name(bronze, refresh):
         refresh()
 
 
-def test_a_file_that_no_full_load_writes_is_refused_by_name(bronze, refresh):
-    bronze.write("visits", [visit("a")], file="20261122-120000000.parquet")
-    with pytest.raises(BronzeError, match="20261122-120000000.parquet is not a file of a full load"):
+def test_a_file_that_dms_does_not_write_is_refused_by_name(bronze, refresh):
+    bronze.write("visits", [visit("a")], file="visits.parquet")
+    with pytest.raises(BronzeError, match="visits.parquet is neither a full load in Parquet"):
         refresh()
 
 

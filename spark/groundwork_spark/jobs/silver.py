@@ -24,15 +24,18 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
 from groundwork_spark import bronze, silver
+from groundwork_spark.lake import Lake
+from groundwork_spark.lock import Locked, writer_lock
 from groundwork_spark.log import say
+from groundwork_spark.quarantine import TooManyRejected
 from groundwork_spark.schema import BronzeSchemaError
 from groundwork_spark.session import start_session
-from groundwork_spark.silver import Lake, Outcome
-from groundwork_spark.storage import Storage
+from groundwork_spark.silver import Outcome
+from groundwork_spark.storage import File, Storage
 
 # More tables than cores at a time: one plans or commits while another computes.
 TABLES_AT_A_TIME = 4
-EXPECTED_ERRORS = (BronzeSchemaError, silver.TooManyRejected, OSError, PySparkException, Py4JJavaError)
+EXPECTED_ERRORS = (bronze.BronzeError, BronzeSchemaError, TooManyRejected, OSError, PySparkException, Py4JJavaError)
 # `[FAILED_READ_FILE.NO_HINT] Encountered error while reading file …`, which can be deep in a job's stack trace.
 SPARK_ERROR = re.compile(r"\[[A-Z][A-Z0-9_.]+\] .*")
 
@@ -43,8 +46,9 @@ def main(arguments: list[str]) -> None:
     spark = start_session("silver")
     try:
         lake = Lake(spark, Storage(spark), options.silver)
-        summary = run(lake, options.bronze, {name: contracts[name] for name in options.tables})
-    except (bronze.BronzeError, OSError) as error:
+        with writer_lock(lake.storage, lake.silver, spark.sparkContext.applicationId):
+            summary = run(lake, options.bronze, {name: contracts[name] for name in options.tables})
+    except (bronze.BronzeError, Locked, OSError) as error:
         sys.exit(f"silver: {error}")
     finally:
         spark.stop()
@@ -84,7 +88,7 @@ def run(lake: Lake, bronze_folder: str, contracts: dict[str, Contract]) -> dict:
     # The largest first: a table that starts last should not be the one that takes longest.
     names = sorted(contracts, key=lambda name: -sum(file.size for file in listed[name]))
     say(f"{len(names)} tables, {sum(len(f) for f in listed.values())} files in {bronze_folder}")
-    sources, errors = side_by_side(lambda name: silver.inspect(lake, contracts[name], listed[name]), names)
+    sources, errors = side_by_side(lambda name: look(lake, bronze_folder, contracts[name], listed[name]), names)
     outcomes = {}
     if not errors:
         outcomes, errors = side_by_side(lambda name: silver.refresh(lake, sources[name]), names)
@@ -99,6 +103,10 @@ def run(lake: Lake, bronze_folder: str, contracts: dict[str, Contract]) -> dict:
     }
     lake.storage.write(f"{lake.silver}/_runs/latest.json", json.dumps(summary, indent=1))
     return summary
+
+
+def look(lake: Lake, bronze_folder: str, contract: Contract, files: list[File]) -> silver.Source:
+    return silver.look(lake, contract, f"{bronze_folder}/{contract.table}", files)
 
 
 def side_by_side[T](action: Callable[[str], T], names: list[str]) -> tuple[dict[str, T], dict[str, str]]:

@@ -1,0 +1,186 @@
+"""One batch of change files into silver: what Structured Streaming's ``foreachBatch`` does.
+
+Rows are taken in the order of DMS's change sequence. A batch that only goes on from where silver is (every sequence in
+it is above those merged before) is merged as it is. A key with a *late* change, from a file that came out of order or a
+second time, is looked up in all of the table's change files: its newest version counts, and only the first file that
+brought it applies it. Bronze itself so says what was deleted, and needs no tombstones beside it.
+"""
+
+from dataclasses import dataclass
+
+from groundwork_contracts import Contract
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from groundwork_spark import bronze, delta_table, quarantine, transforms
+from groundwork_spark.lake import Lake
+from groundwork_spark.log import say
+from groundwork_spark.progress import Progress
+from groundwork_spark.schema import check_bronze_schema, silver_schema
+
+
+def new_session(spark: SparkSession) -> SparkSession:
+    """A session for one table's batches: they are small, and the settings of a transaction are the session's."""
+    session = spark.newSession()
+    session.conf.set("spark.sql.shuffle.partitions", str(spark.sparkContext.defaultParallelism))
+    # The changes are computed once and kept already.
+    session.conf.set("spark.databricks.delta.merge.materializeSource", "none")
+    return session
+
+
+@dataclass(frozen=True)
+class Batch:
+    """New change files of a table by name, and all that it has (``known``).
+
+    ``session`` is the table's own: its settings tell Delta the transaction, by the generation and ``number``.
+    """
+
+    lake: Lake
+    session: SparkSession
+    contract: Contract
+    number: int
+    files: dict[str, str]
+    known: dict[str, str]
+
+    def rows(self, files: dict[str, str]) -> DataFrame:
+        """The rows of these files, typed. Raises BronzeSchemaError."""
+        paths = list(files.values())
+        found = bronze.columns_of(self.session, paths)
+        check_bronze_schema(self.contract, found, changes=True)
+        raw = bronze.read(self.session, self.contract, paths, found)
+        return raw.transform(transforms.located).transform(transforms.typed(self.contract))
+
+
+@dataclass(frozen=True)
+class Measure:
+    """``rows`` of bronze, the ``keys`` that they change, the bad ones among these, those that never reach silver
+    (``idle``), the lowest and highest sequence, whether a change is late, and silver's partitions that are named."""
+
+    rows: int
+    keys: int
+    bad: int
+    idle: int
+    first: str
+    last: str
+    late: bool
+    partitions: list[str]
+
+
+def apply(batch: Batch, progress: Progress) -> tuple[Progress, int]:
+    """Merge the batch; also how many rows of bronze it has. Raises TooManyRejected with silver as it was."""
+    contract, rows = batch.contract, batch.rows(batch.files)
+    changes = rows.transform(transforms.netted(contract, progress.change_seq))
+    fated = with_fate(batch, changes, progress).localCheckpoint()
+    measure = whole = measured(fated, contract)
+    if not measure.first:
+        raise bronze.BronzeError(f"{contract.table}: a change has no change_seq in {', '.join(batch.files.values())}")
+    if measure.late:
+        say(f"{contract.table}: late or repeated changes, looked up in {len(batch.known)} files")
+        fated = with_fate(batch, without_late(batch, changes), progress).localCheckpoint()
+        measure = measured(fated, contract)
+    progress = progress.having(streaming=True, change_seq=max(progress.change_seq, whole.last))
+    progress.write(batch.lake.storage, batch.lake.checkpoints(contract))
+    if measure.keys:
+        with delta_table.transaction(batch.session, progress.generation, batch.number):
+            progress = merge_quarantine(batch.lake, contract, fated, progress, measure)
+            merge_silver(batch, fated, measure, progress.generation)
+    return progress, whole.rows
+
+
+def measured(fated: DataFrame, contract: Contract) -> Measure:
+    partition = F.col(contract.partition_name) if contract.partition else F.lit(None).cast("string")
+    row = fated.agg(
+        F.coalesce(F.sum("_changes"), F.lit(0)),
+        F.count("*"),
+        F.count("_rule"),
+        F.count_if(F.col("_new") & F.col("_gone")),
+        F.coalesce(F.min("_seq"), F.lit("")),
+        F.coalesce(F.max("_seq"), F.lit("")),
+        F.coalesce(F.max("_late"), F.lit(False)),
+        F.collect_set(partition),
+    ).first()
+    return Measure(*row)
+
+
+def without_late(batch: Batch, changes: DataFrame) -> DataFrame:
+    """The changes, and in the place of late ones what bronze as a whole says of their keys, unless it was merged."""
+    key = list(batch.contract.key) or ["_seq"]
+    late = changes.where("_late").select(*key)
+    newest = batch.rows(batch.known).join(late, key, "left_semi").transform(transforms.netted(batch.contract, ""))
+    brought_here = F.element_at(F.split("_file", "/"), -1).isin(list(batch.files))
+    return changes.where("NOT _late").unionByName(newest.where(brought_here).withColumn("_new", F.lit(False)))
+
+
+def with_fate(batch: Batch, changes: DataFrame, progress: Progress) -> DataFrame:
+    """Add why a row is rejected, whether its key leaves silver (``_gone``), and silver's partition.
+
+    What was in quarantine is new to silver.
+    """
+    contract = batch.contract
+    checked = changes.transform(transforms.checked(contract)).transform(transforms.with_month(contract))
+    fated = checked.withColumn("_gone", (F.col("_op") == "D") | F.col("_rule").isNotNull())
+    if not contract.key or not progress.quarantined:
+        return fated
+    away = delta_table.read(batch.session, batch.lake.quarantine(contract)).select(*contract.key).distinct()
+    marked = fated.join(F.broadcast(away.withColumn("_away", F.lit(True))), list(contract.key), "left")
+    return marked.withColumn("_new", F.col("_new") | F.coalesce("_away", F.lit(False))).drop("_away")
+
+
+def merge_quarantine(
+    lake: Lake, contract: Contract, changes: DataFrame, progress: Progress, measure: Measure
+) -> Progress:
+    """Raises TooManyRejected; the next run then builds the table anew, from all that bronze has by then."""
+    if not measure.bad and not progress.quarantined:
+        return progress
+    counts = quarantine.merge(lake, contract, changes)
+    try:
+        quarantine.check_threshold(lake, contract, progress.rows + sum(counts.values()), counts)
+    except quarantine.TooManyRejected:
+        lake.storage.delete(lake.checkpoints(contract))
+        raise
+    return progress.having(quarantined=counts)
+
+
+def merge_silver(batch: Batch, changes: DataFrame, measure: Measure, generation: str) -> None:
+    """Merge within the partitions that the changes name, then where else their keys may be."""
+    contract, table = batch.contract, batch.lake.table(batch.contract)
+    if not contract.key:
+        names = silver_schema(contract).names
+        delta_table.append(changes.where("NOT _gone").select(*names), table)
+        return
+    if not contract.partition:
+        merge_everywhere(table, contract, changes)
+        return
+    months = ", ".join(f"'{month}'" for month in measure.partitions) or "NULL"
+    here = f"t.`{contract.partition_name}` IN ({months})"
+    touched = delta_table.merge(table, changes, f"{here} AND {same_key(contract)}", clauses(contract, "AND s._new"))
+    if touched is not None and touched + measure.idle == measure.keys:
+        return
+    elsewhere = not_merged(batch.session, table, contract, changes).localCheckpoint()
+    if not elsewhere.isEmpty():
+        with delta_table.transaction(batch.session, f"{generation}-elsewhere", batch.number):
+            merge_everywhere(table, contract, elsewhere)
+
+
+def not_merged(spark: SparkSession, table: str, contract: Contract, changes: DataFrame) -> DataFrame:
+    """The changes whose key is in a partition that they do not name: it moved, or was deleted by its key alone."""
+    key = list(contract.key)
+    there = delta_table.read(spark, table).select(*key, contract.partition_name)
+    absent = changes.where("NOT _gone").join(there, [*key, contract.partition_name], "left_anti")
+    return absent.unionByName(changes.where("_gone").join(there, key, "left_semi"))
+
+
+def merge_everywhere(table: str, contract: Contract, changes: DataFrame) -> None:
+    delta_table.merge(table, changes, same_key(contract), clauses(contract))
+
+
+def same_key(contract: Contract) -> str:
+    return " AND ".join(f"t.`{name}` = s.`{name}`" for name in contract.key)
+
+
+def clauses(contract: Contract, only: str = "") -> str:
+    names = silver_schema(contract).names
+    return (
+        f"WHEN MATCHED AND s._gone THEN DELETE WHEN MATCHED THEN UPDATE SET {delta_table.assignments(names)} "
+        f"WHEN NOT MATCHED AND NOT s._gone {only} THEN INSERT {delta_table.values(names)}"
+    )
