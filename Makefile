@@ -5,7 +5,7 @@ PYTHON ?= python3
 export TARGET CONFIRM EXPECTED_ACCOUNT RUNTIME WORKERS OLIST_CSV_DIR SCALE SEED ENGINE SQL
 
 .DEFAULT_GOAL := help
-.PHONY: help install cli doctor demo local-up local-down local-reset status run cost deploy-production destroy-production rehearse-production seed reconcile iam-report query logs env images test e2e-test bench mwaa lint format fidelity
+.PHONY: help install cli doctor demo local-up local-down local-reset status run cost deploy-production destroy-production rehearse-production seed simulate reconcile iam-report query logs env images test e2e-test bench mwaa lint format fidelity
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-20s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ deploy-production: cli ## Deploy to AWS, after showing account, changes and cost
 
 seed: cli ## Fill the source and test DMS's connections (TARGET=production OLIST_CSV_DIR=… or SCALE=0.1 SEED=42)
 	@$(GROUNDWORK) seed
+
+simulate: cli ## Let a shop work on the source (RATE=200 row changes a second, SECONDS=60 SEED=1)
+	@$(GROUNDWORK) simulate --rate $(or $(RATE),200) --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1)
 
 destroy-production: cli ## Take production away from AWS, and check that nothing billable is left
 	@TARGET=production $(GROUNDWORK) destroy

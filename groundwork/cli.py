@@ -164,6 +164,27 @@ def cost(as_json: Json = False) -> None:
 
 
 @command
+def simulate(
+    rate: Annotated[float, typer.Option(help="Row changes a second.")] = 200,
+    seconds: Annotated[float, typer.Option(help="How long, at that rate.")] = 60,
+    seed: Annotated[int, typer.Option(help="The same one on the same source does the same.")] = 1,
+) -> None:
+    """Let a shop work on the source of this machine: orders, reviews, prices, deletions; Ctrl-C ends it."""
+    from seed_data import simulator
+    from seed_data.csv_folder import SeedError
+
+    def show(tally: simulator.Tally) -> None:
+        say(f"{tally.total:,} row changes, {tally.total / tally.seconds:,.0f} a second")
+
+    dsn = this_machine().source_dsn
+    try:
+        tally = simulator.simulate(dsn, rate, seconds, seed, show, simulator.until_interrupted())
+    except SeedError as error:
+        raise UserError(str(error)) from error
+    console.results.print("\n".join(simulator.summary(tally)), markup=False, highlight=False)
+
+
+@command
 def run() -> None:
     """Run the pipeline once and show how it goes."""
     from groundwork.pipeline import runs
