@@ -36,7 +36,7 @@ REPORT_SECONDS = 30
 CHANGES_AT_ONCE = 1_000_000
 RECOVERABLE = (
     psycopg.OperationalError, psycopg.InterfaceError, duckdb.Error, botocore.exceptions.ConnectionError,
-    botocore.exceptions.HTTPClientError, botocore.exceptions.EndpointConnectionError,
+    botocore.exceptions.HTTPClientError,
 )  # fmt: skip
 # https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Tasks.CustomizingTasks.TaskSettings.ErrorHandling.html
 RETRIES = 9
@@ -84,6 +84,10 @@ class Capture:
                 log.warning("%s. Task is retried in %d s (%d of %d)", str(error).strip(), pause, self.retries, limit)
                 if self.stop.wait(pause):
                     return "NORMAL"
+            except psycopg.Error as error:
+                raise TaskFailed(f"The source endpoint at {self.source.host} failed: {error}") from error
+            except botocore.exceptions.ClientError as error:
+                raise TaskFailed(f"The target endpoint {self.target.bucket} failed: {error}") from error
 
     def _replicate(self) -> str:
         with psycopg.connect(self.source.connection_string(), autocommit=True) as connection:

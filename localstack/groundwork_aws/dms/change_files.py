@@ -3,6 +3,8 @@
 https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Target.S3.html
 """
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,6 +15,7 @@ from groundwork_aws.dms.full_load import now
 from groundwork_aws.dms.parquet import Format, Writer
 from groundwork_aws.dms.target import Target, Upload
 
+TABLES_PENDING = 2
 A_MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -61,8 +64,19 @@ class ChangeFiles:
         self.open: dict[str, ChangeFile] = {}
         self.finished: list[tuple[str, ChangeFile]] = []
         self.cleared: list[str] = []
+        # rows are written while the next ones are decoded, and never pile up
+        self.writer, self.pending = ThreadPoolExecutor(1, "write"), deque()
 
     def write(self, folder: str, shape: ChangeShape, table: pa.Table) -> None:
+        self._wait(TABLES_PENDING)
+        self.pending.append(self.writer.submit(self._write, folder, shape, table))
+
+    def _wait(self, most: int) -> None:
+        """Until no more than so many tables are not written yet. Raises what went wrong with one."""
+        while len(self.pending) > most:
+            self.pending.popleft().result()
+
+    def _write(self, folder: str, shape: ChangeShape, table: pa.Table) -> None:
         file = self.open.get(folder)
         if file and (file.shape is not shape or file.upload.written >= self.max_file_bytes):
             self._finish(folder)
@@ -74,6 +88,7 @@ class ChangeFiles:
 
     def clear(self, folder: str) -> None:
         """Remove the table's files with the commit, also what this batch wrote below the folder so far."""
+        self._wait(0)
         for place in [place for place in self.open if place.startswith(folder)]:
             self.open.pop(place).upload.abort()
         for place, file in self.finished:
@@ -84,6 +99,7 @@ class ChangeFiles:
 
     def commit(self) -> None:
         """Everything is sent before the first file shows, so that a reader meets few half batches."""
+        self._wait(0)
         for folder in list(self.open):
             self._finish(folder)
         for folder in self.cleared:
@@ -91,8 +107,10 @@ class ChangeFiles:
         while self.finished:
             self.finished[0][1].upload.complete()
             del self.finished[0]
+        self.writer.shutdown()
 
     def abort(self) -> None:
+        self.writer.shutdown(cancel_futures=True)
         for file in [*self.open.values(), *(file for _, file in self.finished)]:
             file.upload.abort()
 

@@ -10,10 +10,10 @@ inserts and truncations alone, and DMS too ignores its updates and deletes.
 
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import duckdb
 import psycopg
 import pyarrow as pa
 
@@ -70,7 +70,9 @@ class Slot:
     def __init__(self, source: Source, connection: psycopg.Connection, name: str):
         self.source, self.connection, self.name = source, connection, name
         self.inserts = f"{name}_inserts"
-        self.reader: duckdb.DuckDBPyConnection | None = None
+        # while a batch of messages is worked on, the next one is read
+        self.ahead = ThreadPoolExecutor(1, "read-ahead")
+        self.reader = self.ahead.submit(connect, source)
 
     # --- making and removing it ---
 
@@ -178,14 +180,17 @@ class Slot:
 
     def peek(self, changes: int) -> Iterator[pa.Array]:
         """The slot's messages, without moving it: whole transactions, until there are as many changes."""
-        self.reader = self.reader or connect(self.source)
+        reader = self.reader.result()
         publications = f"{identifier(self.name)},{identifier(self.inserts)}"
         query = (
             f"SELECT data FROM pg_logical_slot_peek_binary_changes({literal(self.name)}, NULL, {changes}, "
             f"'proto_version', '1', 'publication_names', {literal(publications)})"
         )
-        cursor = self.reader.cursor().execute(f"SELECT * FROM postgres_query('source', {literal(query)})")
-        for batch in cursor.to_arrow_reader(MESSAGES_AT_ONCE):
+        cursor = reader.cursor().execute(f"SELECT * FROM postgres_query('source', {literal(query)})")
+        batches = cursor.to_arrow_reader(MESSAGES_AT_ONCE)
+        pending = self.ahead.submit(next, batches, None)
+        while batch := pending.result():
+            pending = self.ahead.submit(next, batches, None)
             yield batch.column(0)
 
     def advance(self, position: int) -> None:

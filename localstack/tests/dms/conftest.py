@@ -89,6 +89,34 @@ class Replication:
     def start(self, how: str = "start-replication") -> dict:
         return self.aws("dms").start_replication_task(ReplicationTaskArn=self.task, StartReplicationTaskType=how)
 
+    def follow(self, how: str = "start-replication") -> None:
+        """Start, and wait until changes are captured."""
+        self.start(how)
+        wait_until(lambda: "RecoveryCheckpoint" in (task := self.describe()) or task["Status"] == "failed")
+        wait_until(lambda: self.describe()["Status"] in ("running", "failed"))
+
+    def stop(self) -> dict:
+        self.aws("dms").stop_replication_task(ReplicationTaskArn=self.task)
+        return self.wait_for("stopped")
+
+    def changes(self, table: str = "orders", count: int = 0) -> list[dict]:
+        """The table's changes by file and row, once there are so many."""
+
+        def rows() -> list[dict]:
+            keys = sorted(key for key in self.objects() if f"/{table}/" in key and "LOAD" not in key)
+            return [row for key in keys for row in self.parquet(key).read().to_pylist()]
+
+        wait_until(lambda: len(rows()) >= count, lambda: (rows(), self.describe(), self.messages()))
+        return rows()
+
+    def messages(self) -> list[str]:
+        """The task's log."""
+        place = {"logGroupName": "dms-tasks-tests", "logStreamName": f"dms-task-{self.task.rpartition(':')[2]}"}
+        try:
+            return [event["message"] for event in self.aws("logs").get_log_events(**place)["events"]]
+        except self.aws("logs").exceptions.ResourceNotFoundException:
+            return []
+
     def run(self, how: str = "start-replication") -> dict:
         """Start, wait for the end, and give back the task."""
         self.start(how)
@@ -182,3 +210,63 @@ def replication(aws, instance, make_source, make_target, schema, bucket, unique)
         return made
 
     return make
+
+
+# --- change capture ---------------------------------------------------------------------------------------------------
+
+
+def own(source, sql: str) -> None:
+    """Run it as the tables' owner, of which DMS's role is a member."""
+    source.execute("SET ROLE shop_owner")
+    try:
+        source.execute(sql)
+    finally:
+        source.execute("RESET ROLE")
+
+
+@pytest.fixture
+def shop(source, schema):
+    """Three orders with the full replica identity."""
+    own(source, "CREATE TABLE orders (id int PRIMARY KEY, price numeric(10,2), city text)")
+    own(source, "INSERT INTO orders VALUES (1, 9.99, 'Franca'), (2, 20, 'Bauru'), (3, NULL, NULL)")
+    own(source, "ALTER TABLE orders REPLICA IDENTITY FULL")
+
+
+SEQUENCE = {"value": "seq", "expression": "$AR_H_CHANGE_SEQ", "data-type": {"type": "string", "length": 35}}
+
+
+@pytest.fixture
+def capture(replication, schema, aws, source):
+    """A task that loads and captures at once, with a column of change sequences; at the end nothing of it is left."""
+    made = []
+
+    def make(target=None, rules=(), **more) -> Replication:
+        rules = [include(schema), transform("column", "add-column", schema, **SEQUENCE), *rules]
+        more.setdefault("MigrationType", "full-load-and-cdc")
+        made.append(replication(target={"CdcMaxBatchInterval": 0, **(target or {})}, rules=rules, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.describe()["Status"] in ("starting", "running"):
+            one.stop()
+        aws("dms").delete_replication_task(ReplicationTaskArn=one.task)
+    assert left_at(source) == []  # E12
+
+
+def left_at(source) -> list[str]:
+    """The objects that replication tasks have made at the source."""
+    found = source.execute(
+        """SELECT slot_name FROM pg_replication_slots UNION ALL SELECT pubname FROM pg_publication
+           UNION ALL SELECT relname FROM pg_class WHERE relname LIKE 'awsdms%' AND relkind = 'r'"""
+    )
+    return [name for (name,) in found]
+
+
+def wait_until(true, what=lambda: None, seconds: float = 30):
+    """Wait for something to be true, and give it back."""
+    deadline = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.05)
+    return found

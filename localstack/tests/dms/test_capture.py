@@ -1,79 +1,329 @@
-"""Change capture: what is written of changes, file by file, and that nothing is lost or comes twice."""
+"""Change capture: what is written of changes, and where."""
 
+import re
 import time
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from tests.dms.conftest import include, transform
-
-SEQUENCE = {"data-type": {"type": "string", "length": 35}}
-
-
-def own(source, sql: str) -> None:
-    """Run it as the tables' owner, of which DMS's role is a member."""
-    source.execute("SET ROLE shop_owner")
-    source.execute(sql)
-    source.execute("RESET ROLE")
+from tests.dms.conftest import own, transform, wait_until
+from tests.dms.test_tasks import refused
+from tests.dms.test_types import TYPES
 
 
-@pytest.fixture
-def orders(source, schema):
-    """Three orders with the full replica identity."""
-    own(source, "CREATE TABLE orders (id int PRIMARY KEY, price numeric(10,2), city text)")
-    own(source, "INSERT INTO orders VALUES (1, 9.99, 'Franca'), (2, 20, 'Bauru'), (3, NULL, NULL)")
-    own(source, "ALTER TABLE orders REPLICA IDENTITY FULL")
+def short(rows: list[dict]) -> list[tuple]:
+    return [(row.get("Op"), row["id"], row["price"], row["city"]) for row in rows]
 
 
-@pytest.fixture
-def capture(replication, schema, aws):
-    """A task that loads and captures; it is stopped and deleted at the end."""
-    made = []
-
-    def make(target=None, rules=(), **more):
-        settings = {"CdcMaxBatchInterval": 0, "TimestampColumnName": "at", **(target or {})}
-        rules = [
-            include(schema),
-            transform("column", "add-column", schema, value="seq", expression="$AR_H_CHANGE_SEQ", **SEQUENCE),
-            *rules,
-        ]
-        more.setdefault("MigrationType", "full-load-and-cdc")
-        made.append(replication(target=settings, rules=rules, **more))
-        return made[-1]
-
-    yield make
-    for one in made:
-        if one.describe()["Status"] in ("starting", "running"):
-            aws("dms").stop_replication_task(ReplicationTaskArn=one.task)
-        one.wait_for("stopped", "failed", "ready")
-        aws("dms").delete_replication_task(ReplicationTaskArn=one.task)
-
-
-def changes(made, table: str = "orders", count: int = 0) -> list[dict]:
-    """The table's changes in the order of the files, once there are so many."""
-    deadline = time.monotonic() + 30
-    while True:
-        keys = [key for key in made.objects() if f"/{table}/" in key and "LOAD" not in key]
-        rows = [row for key in sorted(keys) for row in made.parquet(key).read().to_pylist()]
-        if len(rows) >= count:
-            return rows
-        assert time.monotonic() < deadline, (rows, made.describe())
-        time.sleep(0.05)
-
-
-def test_DMS_OP_01_DMS_S3_03_a_load_is_followed_by_the_changes(capture, source, schema, orders):
-    made = capture()
-    made.start()
-    made.wait_for("running", "failed")
+def test_DMS_OP_01_DMS_S3_03_DMS_TS_02_a_load_is_followed_by_changes(capture, source, schema, shop):
+    made = capture(target={"TimestampColumnName": "at", "BucketFolder": "olist"})
+    made.follow()
+    before = datetime.now(UTC)
     own(source, "INSERT INTO orders VALUES (4, 1.5, 'São Paulo')")
-    changes(made, count=1)
     own(source, "UPDATE orders SET price = 2 WHERE id = 1; DELETE FROM orders WHERE id = 2")
-    found = changes(made, count=3)
-    assert [(row["Op"], row["id"], row["price"], row["city"]) for row in found] == [
-        ("I", 4, Decimal("1.50"), "São Paulo"), ("U", 1, Decimal("2.00"), "Franca"), ("D", 2, Decimal("20.00"), "Bauru"),
+    found = made.changes(count=3)
+    assert short(found) == [
+        ("I", 4, Decimal("1.50"), "São Paulo"), ("U", 1, Decimal("2.00"), "Franca"),
+        ("D", 2, Decimal("20.00"), "Bauru"),
     ]  # fmt: skip
     assert list(found[0]) == ["Op", "at", "id", "price", "city", "seq"]
+    assert found[1]["at"] == found[2]["at"]  # the commit's time
+    committed = datetime.strptime(found[0]["at"], "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=UTC)  # DMS_TS_06
+    assert abs((committed - before).total_seconds()) < 60
     load, *files = sorted(made.objects(), key=lambda key: "LOAD" not in key)
+    assert load == f"olist/{schema}/orders/LOAD00000001.parquet"
+    assert all(re.fullmatch(rf"olist/{schema}/orders/\d{{8}}-\d{{9}}\.parquet", key) for key in files), files
+    rows = made.parquet(load).read().to_pylist()
+    assert [row["seq"] for row in rows] == [""] * 3
+    assert "Op" not in rows[0]
+
+
+def test_DMS_OP_03_with_the_default_identity_a_delete_tells_the_key_only(capture, source, shop):
+    own(source, "ALTER TABLE orders REPLICA IDENTITY DEFAULT")
+    made = capture()
+    made.follow()
+    own(source, "UPDATE orders SET price = NULL WHERE id = 1; DELETE FROM orders WHERE id = 2")  # B6, B9
+    assert short(made.changes(count=2)) == [("U", 1, None, "Franca"), ("D", 2, None, None)]
+
+
+def test_DMS_OP_04_B5_without_a_primary_key_only_inserts_flow_and_the_log_says_so(capture, source, shop):
+    own(source, "CREATE TABLE visits (page text); INSERT INTO visits VALUES ('home')")
+    made = capture(settings={"Logging": {"EnableLogging": True}})
+    made.follow()
+    own(source, "UPDATE visits SET page = 'cart'; DELETE FROM visits; INSERT INTO visits VALUES ('pay')")
+    assert [(row["Op"], row["page"]) for row in made.changes("visits", 1)] == [("I", "pay")]
+    assert any("has no primary key: its updates and deletes are ignored" in message for message in made.messages())
+    assert made.tables()["visits"]["Inserts"] == 1
+
+
+def test_DMS_OP_05_B1_an_update_of_the_key_is_ignored_and_the_log_says_so(capture, source, shop):
+    made = capture(settings={"Logging": {"EnableLogging": True}})
+    made.follow()
+    own(source, "UPDATE orders SET id = 30 WHERE id = 3; UPDATE orders SET city = 'Rio' WHERE id = 1")
+    assert short(made.changes(count=1)) == [("U", 1, Decimal("9.99"), "Rio")]
+    wait_until(lambda: any("updates that change the primary key are ignored (1" in m for m in made.messages()))
+
+
+@pytest.mark.parametrize(
+    "settings, operations",
+    [({"CdcInsertsOnly": True}, [None]), ({"CdcInsertsAndUpdates": True}, ["I", "U"])],
+)
+def test_DMS_OP_02_only_the_operations_that_are_asked_for_are_written(capture, source, shop, settings, operations):
+    made = capture(target=settings)
+    made.follow()
+    own(source, "INSERT INTO orders VALUES (4, 1, 'A'); UPDATE orders SET price = 5 WHERE id = 4; DELETE FROM orders")
+    assert [row.get("Op") for row in made.changes(count=len(operations))] == operations
+
+
+@pytest.mark.parametrize("identity", ["DEFAULT", "FULL"])
+def test_DMS_OP_06_B3_a_large_value_that_was_not_touched_is_kept(capture, source, schema, identity):
+    own(source, "CREATE TABLE orders (id int PRIMARY KEY, price int, city text)")
+    own(source, f"ALTER TABLE orders REPLICA IDENTITY {identity}")
+    large = "(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 900) i)"
+    own(source, f"INSERT INTO orders SELECT 1, 1, {large}")
+    made = capture()
+    made.follow()
+    own(source, "UPDATE orders SET price = 2")
+    [row] = made.changes(count=1)
+    assert row["price"] == 2
+    assert row["city"] == source.execute("SELECT left(city, 16384) FROM orders").fetchone()[0]  # DMS_T_03: LobMaxSize
+
+
+def test_DMS_TS_08_the_headers_of_a_change(capture, source, schema, shop):
+    text = {"data-type": {"type": "string", "length": 50}}
+    made = capture(target={"TimestampColumnName": "at"}, rules=[
+        transform("column", "add-column", schema, value="op", expression="$AR_H_OPERATION", **text),
+        transform("column", "add-column", schema, value="committed", expression="$AR_H_COMMIT_TIMESTAMP",
+                  **{"data-type": {"type": "datetime", "precision": 7}}),
+        transform("column", "add-column", schema, value="lsn", expression="$AR_H_STREAM_POSITION", **text),
+        transform("column", "add-column", schema, value="label", expression="'order ' || $id", **text),
+    ])  # fmt: skip
+    made.follow()
+    own(source, "UPDATE orders SET price = 1 WHERE id = 1; UPDATE orders SET price = 2 WHERE id = 1")  # A10
+    own(source, "DELETE FROM orders WHERE id = 1")
+    found = made.changes(count=3)
+    assert [(row["op"], row["label"]) for row in found] == [
+        ("UPDATE", "order 1"), ("UPDATE", "order 1"), ("DELETE", "order 1"),
+    ]  # fmt: skip
+    assert all(f"{row['committed']:%Y-%m-%d %H:%M:%S.%f}" == row["at"] for row in found)
+    assert all(re.fullmatch(r"[0-9A-F]{8}/[0-9A-F]{8}", row["lsn"]) for row in found)
+    sequences = [row["seq"] for row in found]
+    assert all(re.fullmatch(r"\d{35}", sequence) for sequence in sequences)
+    assert sequences == sorted(set(sequences))
+    assert sequences[0][:16] == f"{found[0]['committed']:%Y%m%d%H%M%S%f}"[:16]
+
+
+def test_C11_values_are_those_of_a_full_load(capture, source, schema):
+    own(source, "CREATE TYPE mood AS ENUM ('glad'); CREATE DOMAIN cents AS int")
+    columns = ", ".join(f"{name} {sql}" for name, (sql, *_) in TYPES.items())
+    values = ", ".join(literal for _, literal, *_ in TYPES.values())
+    own(source, f"CREATE TABLE everything (id int PRIMARY KEY, {columns})")
+    odd = "INSERT INTO everything (id, a_timestamp, a_date, a_double, a_time, a_interval, a_text, a_numeric) VALUES "
+    rows = [
+        f"INSERT INTO everything VALUES (NUMBER, {values})", "INSERT INTO everything VALUES (NUMBER)",
+        odd + "(NUMBER, 'infinity', '-infinity', 'NaN', '24:00', '-1 day -00:00:01.5', E'\\t\\r\\n''\"\\\\', -0.01)",
+        odd + "(NUMBER, '0044-03-15 10:00 BC', '1582-10-10', 'Infinity', '00:00', '0', '', 0)",
+        odd + "(NUMBER, '9999-12-31 23:59:59.999999', '0001-01-01', 1e-300, '1:02:03.1', '1 mon', 'NULL', 1)",
+    ]  # fmt: skip
+    for number, row in enumerate(rows):
+        own(source, row.replace("NUMBER", str(number)))
+    made = capture()
+    made.follow()
+    for number, row in enumerate(rows):
+        own(source, row.replace("NUMBER", str(number + 100)))
+    made.changes("everything", len(rows))
+    load, *files = (made.parquet(key) for key in sorted(made.objects(), key=lambda key: "LOAD" not in key))
+    of_changes = [c for c in (files[0].schema.column(i) for i in range(len(files[0].schema))) if c.name != "Op"]
+    assert [(c.name, c.physical_type, c.converted_type) for c in of_changes] == [
+        (c.name, c.physical_type, c.converted_type) for c in (load.schema.column(i) for i in range(len(load.schema)))
+    ]
+    loaded = comparable(load.read())
+    captured = [row for file in files for row in comparable(file.read().drop_columns("Op"))]
+    assert captured == loaded
+
+
+def comparable(table) -> list[dict]:
+    """Rows without what tells them apart; Python has no dates of BC, so times are the numbers that are stored."""
+    stored = {"timestamp[us, tz=UTC]": "int64", "date32[day]": "int32"}
+    plain = [column.cast(stored.get(str(column.type), column.type)) for column in table.columns]
+    rows = table.from_arrays(plain, names=table.column_names).drop_columns(["id", "seq"]).to_pylist()
+    return [{name: repr(value) for name, value in row.items()} for row in rows]
+
+
+@pytest.mark.parametrize(
+    "sequence, delimiter, folder",
+    [("YYYYMMDD", "SLASH", "%Y/%m/%d"), ("DDMMYYYY", "DASH", "%d-%m-%Y"), ("YYYYMMDDHH", "NONE", "%Y%m%d%H")],
+)
+def test_DMS_S3_06_DMS_S3_07_changes_are_partitioned_by_commit_date(
+    capture, source, schema, shop, sequence, delimiter, folder
+):
+    made = capture(target={
+        "DatePartitionEnabled": True, "DatePartitionSequence": sequence, "DatePartitionDelimiter": delimiter,
+        "DatePartitionTimezone": "America/Sao_Paulo",
+    })  # fmt: skip
+    made.follow()
+    own(source, "DELETE FROM orders WHERE id = 1")
+    made.changes(count=1)
+    local = source.execute("SELECT now() AT TIME ZONE 'America/Sao_Paulo'").fetchone()[0]
+    load, file = sorted(made.objects(), key=lambda key: "LOAD" not in key)
     assert load == f"{schema}/orders/LOAD00000001.parquet"
-    assert "Op" not in made.parquet(load).read().column_names
-    assert all(re.fullmatch(rf"{schema}/orders/\d{{8}}-\d{{9}}\.parquet", key) for key in files), files
-    assert [row["seq"] for row in made.parquet(load).read().to_pylist()] == [""] * 3
+    assert file.startswith(f"{schema}/orders/{local:{folder}}/{local:%Y%m%d}-"), (file, local)  # DMS_S3_04
+
+
+def test_DMS_S3_11_a_file_waits_for_the_interval_or_for_its_size(capture, source, shop):
+    made = capture(target={"CdcMaxBatchInterval": 3, "CdcMinFileSize": 1024})
+    made.follow()
+    started = time.monotonic()
+    own(source, "DELETE FROM orders WHERE id = 1")
+    own(source, "DELETE FROM orders WHERE id = 2")
+    made.changes(count=2)
+    assert 2.5 < time.monotonic() - started < 4 + 5
+    assert len(made.objects()) == 2
+    started = time.monotonic()
+    own(source, "INSERT INTO orders SELECT i, 1, repeat('x', 900) FROM generate_series(10, 3000) i")
+    made.changes(count=2993)
+    assert time.monotonic() - started < 2.5
+
+
+def test_DMS_S3_14_a_truncated_table_loses_its_files(capture, source, schema, shop):
+    made = capture()
+    made.follow()
+    own(source, "DELETE FROM orders WHERE id = 1")
+    made.changes(count=1)
+    own(source, "BEGIN; INSERT INTO orders VALUES (8); TRUNCATE orders; INSERT INTO orders VALUES (9); COMMIT")
+    wait_until(lambda: [row["id"] for row in made.changes()] == [9], made.objects)
+    assert not any("LOAD" in key for key in made.objects())
+    assert made.tables()["orders"]["Ddls"] == 1
+
+
+def test_DMS_S3_14_unless_truncations_are_not_handled(capture, source, shop):
+    made = capture(settings={"ChangeProcessingDdlHandlingPolicy": {"HandleSourceTableTruncated": False}})
+    made.follow()
+    own(source, "TRUNCATE orders; INSERT INTO orders VALUES (9)")
+    made.changes(count=1)
+    assert any("LOAD" in key for key in made.objects())
+
+
+def test_DMS_S3_17_D1_D2_new_files_have_the_new_structure(capture, source, shop):
+    made = capture()
+    made.follow()
+    own(source, "INSERT INTO orders VALUES (4, 1, 'A')")
+    own(source, "ALTER TABLE orders ADD COLUMN state text DEFAULT 'SP'; INSERT INTO orders VALUES (5, 1, 'B')")
+    own(source, "ALTER TABLE orders DROP COLUMN price; UPDATE orders SET state = 'RJ' WHERE id = 1")
+    found = made.changes(count=3)
+    assert [list(row) for row in found] == [
+        ["Op", "id", "price", "city", "seq"], ["Op", "id", "price", "city", "state", "seq"],
+        ["Op", "id", "city", "state", "seq"],
+    ]  # fmt: skip
+    assert [row.get("state") for row in found] == [None, "SP", "RJ"]
+    assert made.tables()["orders"]["Ddls"] == 2
+
+
+def test_D5_a_new_table_is_loaded_and_a_dropped_ones_files_stay(capture, source, shop):
+    made = capture()
+    made.follow()
+    own(source, "CREATE TABLE sellers (id int PRIMARY KEY); INSERT INTO sellers VALUES (1)")
+    wait_until(lambda: made.tables().get("sellers", {}).get("TableState") == "Table completed", made.tables)
+    own(source, "INSERT INTO sellers VALUES (2)")
+    assert [row["id"] for row in made.changes("sellers", 1)] == [2]
+    own(source, "DROP TABLE sellers; DELETE FROM orders")
+    wait_until(lambda: made.tables()["sellers"]["TableState"] == "Table does not exist", made.tables)
+    assert len([key for key in made.objects() if "/sellers/" in key]) == 2
+
+
+def test_D6_a_table_with_another_primary_key_is_suspended(capture, source, shop):
+    made = capture(settings={"Logging": {"EnableLogging": True}})
+    made.follow()
+    own(source, "DELETE FROM orders WHERE city IS NULL")
+    own(source, "ALTER TABLE orders DROP CONSTRAINT orders_pkey, ADD PRIMARY KEY (id, city)")
+    own(source, "INSERT INTO orders VALUES (4, 1, 'A')")
+    wait_until(lambda: made.tables()["orders"]["TableState"] == "Table error", made.tables)
+    wait_until(lambda: any("its primary key was (id) and is now (id, city)" in m for m in made.messages()))
+    assert made.describe()["Status"] == "running"
+
+
+def test_DMS_ST_04_where_a_task_starts_and_stops(capture, source, shop, aws):
+    made = capture(MigrationType="cdc")
+    both = {"CdcStartTime": datetime(2026, 1, 1, tzinfo=UTC), "CdcStartPosition": "0/0"}
+    start = {"ReplicationTaskArn": made.task, "StartReplicationTaskType": "start-replication"}
+    for given, code, reason in (
+        (both, "InvalidParameterCombinationException", "cannot be given together"),
+        ({"CdcStartTime": both["CdcStartTime"]}, "InvalidParameterValueException", "not supported for PostgreSQL"),
+        ({"CdcStartPosition": "0/0"}, "InvalidParameterCombinationException", "needs a SlotName"),
+        ({"CdcStopPosition": "soon"}, "InvalidParameterValueException", "server_time:"),
+    ):
+        refused(code, reason, aws("dms").start_replication_task, **start, **given)
+    made.follow()
+    own(source, "DELETE FROM orders WHERE id = 1")
+    made.changes(count=1)
+    made.stop()
+    assert not any("LOAD" in key for key in made.objects())
+    own(source, "DELETE FROM orders WHERE id = 2")
+    end = source.execute("SELECT clock_timestamp() AT TIME ZONE 'UTC'").fetchone()[0]
+    own(source, "DELETE FROM orders WHERE id = 3")
+    aws("dms").start_replication_task(
+        ReplicationTaskArn=made.task, StartReplicationTaskType="resume-processing",
+        CdcStopPosition=f"commit_time:{end:%Y-%m-%dT%H:%M:%S.%f}",
+    )  # fmt: skip
+    assert made.wait_for("stopped", "failed")["StopReason"] == "Stop Reason STOPPED_AT_COMMIT_TIME"
+    assert [row["id"] for row in made.changes()] == [1, 2]
+
+
+@pytest.mark.parametrize("setting, reason", [
+    ("StopTaskCachedChangesNotApplied", "STOPPED_AFTER_FULL_LOAD"),
+    ("StopTaskCachedChangesApplied", "STOPPED_AFTER_CACHED_EVENTS"),
+])  # fmt: skip
+def test_a_task_stops_after_its_load_where_that_is_asked_for(capture, source, shop, setting, reason):
+    made = capture(settings={"FullLoadSettings": {setting: True}})
+    assert made.run()["StopReason"] == f"Stop Reason {reason}"
+    own(source, "DELETE FROM orders WHERE id = 1")
+    made.start("resume-processing")
+    assert [row["id"] for row in made.changes(count=1)] == [1]
+
+
+def test_AF_DMS_2_DMS_ST_08_A14_one_table_is_reloaded_while_the_task_runs(capture, source, shop, schema, aws):
+    own(source, "CREATE TABLE sellers (id int PRIMARY KEY); INSERT INTO sellers VALUES (1)")
+    made = capture()
+    made.follow()
+    own(source, "DELETE FROM orders WHERE id = 1; INSERT INTO sellers VALUES (2)")
+    made.changes(count=1)
+    kept = [key for key in made.objects() if "/sellers/" in key]
+    tables = [{"SchemaName": schema, "TableName": "orders"}]
+    reload = {"ReplicationTaskArn": made.task, "TablesToReload": tables}
+    refused("InvalidResourceStateFault", "once", aws("dms").reload_tables, **{**reload, "TablesToReload": tables * 2})
+    aws("dms").reload_tables(**reload)
+    table = made.tables()["orders"]
+    assert (table["TableState"] == "Table is being reloaded") or table["FullLoadRows"] == 2
+    wait_until(lambda: (t := made.tables()["orders"])["TableState"] == "Table completed" and t["FullLoadRows"] == 2)
+    assert made.tables()["orders"]["FullLoadReloaded"]
+    assert made.changes() == []
+    assert set(kept) <= set(made.objects())
+    own(source, "DELETE FROM orders WHERE id = 2")
+    assert [row["id"] for row in made.changes(count=1)] == [2]
+    refused(
+        "InvalidResourceStateFault", "running", aws("dms").delete_replication_task, ReplicationTaskArn=made.task
+    )  # E9
+
+
+def test_DMS_ST_13_changes_are_counted_and_latencies_are_measured(capture, source, shop, aws):
+    made = capture()
+    made.follow()
+    own(source, "INSERT INTO orders VALUES (4), (5); UPDATE orders SET price = 1; DELETE FROM orders WHERE id = 5")
+    made.changes(count=8)
+    counters = ("Inserts", "Updates", "Deletes", "AppliedInserts", "AppliedUpdates", "AppliedDeletes", "FullLoadRows")
+    wait_until(lambda: [made.tables()["orders"][name] for name in counters] == [2, 5, 1, 2, 5, 1, 3], made.tables)
+    assert made.describe()["RecoveryCheckpoint"].startswith("checkpoint:V1#1#")
+    dimensions = [{"Name": "ReplicationInstanceIdentifier", "Value": "tests"},
+                  {"Name": "ReplicationTaskIdentifier", "Value": made.task.rpartition(":")[2]}]  # fmt: skip
+    metrics = lambda: aws("cloudwatch").list_metrics(Namespace="AWS/DMS", Dimensions=dimensions)["Metrics"]  # noqa: E731
+    wait_until(lambda: {metric["MetricName"] for metric in metrics()} == {"CDCLatencySource", "CDCLatencyTarget"})
+
+
+def test_E4_a_heartbeat_moves_the_slot_of_a_quiet_table(capture, source, schema, shop):
+    made = capture(source={"PostgreSQLSettings": {"HeartbeatEnable": True, "HeartbeatSchema": schema}})
+    made.follow()
+    wait_until(lambda: source.execute("SELECT count(*) FROM awsdms_heartbeat").fetchone() == (1,))
+    first = made.describe()["RecoveryCheckpoint"]
+    source.execute("UPDATE awsdms_heartbeat SET hb_last_heartbeat_at = now()")
+    wait_until(lambda: made.describe()["RecoveryCheckpoint"] > first)
+    assert not any("heartbeat" in key for key in made.objects())
