@@ -25,7 +25,7 @@ demo: cli ## Bring the platform up, run the whole pipeline, show the result (OLI
 local-up: cli ## Bring the platform up: services, stacks, seeded source (RUNTIME=docker|processes WORKERS=2)
 	@$(GROUNDWORK) up
 
-local-down: ## End the services, keep the databases
+local-down: ## End the services, keep their data
 	@$(GROUNDWORK) down
 
 local-reset: ## End the services and remove their data

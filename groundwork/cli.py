@@ -59,7 +59,7 @@ def up() -> None:
 
 @command
 def down() -> None:
-    """End the platform's services and keep the databases."""
+    """End the platform's services and keep their data."""
     runtime = runtimes.current(this_machine())
     say(f"the platform is down ({runtime.NAME})" if runtime.down(settings()) else "nothing was running")
 

@@ -77,7 +77,7 @@ def reset(settings: Settings) -> None:
     """End every process and remove its data; what is installed stays."""
     down(settings)
     services = ("source", "warehouse", "localstack", "spark", "airflow")
-    for name in (*services, "logs", "seed", "dms", "emr", "athena", "iam"):
+    for name in (*services, "logs", "seed", "dms", "athena", "iam"):
         shutil.rmtree(settings.state / name, ignore_errors=True)
 
 
