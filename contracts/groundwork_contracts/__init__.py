@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+# The contracts, beside this package wherever it is not in an archive.
+FOLDER = Path(__file__).resolve().parent.parent / "olist"
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -92,7 +95,7 @@ class Contract:
         return tuple(rule for column in self.columns for rule in column.rules)
 
 
-def load_contracts(folder: Path | str) -> dict[str, Contract]:
+def load_contracts(folder: Path | str = FOLDER) -> dict[str, Contract]:
     """Read every contract (``*.yaml``, or ``*.json`` as bundled for EMR) of a folder, by table name."""
     files = sorted(p for p in Path(folder).iterdir() if p.suffix in (".yaml", ".json"))
     if not files:

@@ -12,7 +12,7 @@ from groundwork_contracts import Contract
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from groundwork_spark import bronze, delta_table, quarantine, transforms
+from groundwork_spark import bronze, delta_table, history, quarantine, transforms
 from groundwork_spark.lake import Lake
 from groundwork_spark.log import say
 from groundwork_spark.progress import Progress
@@ -30,7 +30,7 @@ def new_session(spark: SparkSession) -> SparkSession:
 
 @dataclass(frozen=True)
 class Batch:
-    """New change files of a table by name, and all that it has (``known``).
+    """New change files of a table by name, all that it has (``known``), and those of its full load.
 
     ``session`` is the table's own: its settings tell Delta the transaction, by the generation and ``number``.
     """
@@ -41,6 +41,7 @@ class Batch:
     number: int
     files: dict[str, str]
     known: dict[str, str]
+    loads: dict[str, str]
 
     def rows(self, files: dict[str, str]) -> DataFrame:
         """The rows of these files, typed. Raises BronzeSchemaError."""
@@ -80,10 +81,13 @@ def apply(batch: Batch, progress: Progress) -> tuple[Progress, int]:
         measure = measured(fated, contract)
     progress = progress.having(streaming=True, change_seq=max(progress.change_seq, whole.last))
     progress.write(batch.lake.storage, batch.lake.checkpoints(contract))
-    if measure.keys:
-        with delta_table.transaction(batch.session, progress.generation, batch.number):
+    with delta_table.transaction(batch.session, progress.generation, batch.number):
+        if measure.keys:
             progress = merge_quarantine(batch.lake, contract, fated, progress, measure)
             merge_silver(batch, fated, measure, progress.generation)
+        if contract.history:
+            replayed = all_versions(batch, changes) if whole.late else None
+            history.follow(batch.lake, batch.session, contract, rows, replayed)
     return progress, whole.rows
 
 
@@ -109,6 +113,12 @@ def without_late(batch: Batch, changes: DataFrame) -> DataFrame:
     newest = batch.rows(batch.known).join(late, key, "left_semi").transform(transforms.netted(batch.contract, ""))
     brought_here = F.element_at(F.split("_file", "/"), -1).isin(list(batch.files))
     return changes.where("NOT _late").unionByName(newest.where(brought_here).withColumn("_new", F.lit(False)))
+
+
+def all_versions(batch: Batch, changes: DataFrame) -> DataFrame:
+    """Everything that bronze has of the keys with late changes."""
+    late = changes.where("_late").select(*batch.contract.key)
+    return batch.rows({**batch.loads, **batch.known}).join(late, list(batch.contract.key), "left_semi")
 
 
 def with_fate(batch: Batch, changes: DataFrame, progress: Progress) -> DataFrame:

@@ -50,6 +50,12 @@ def read(spark: SparkSession, table: str) -> DataFrame:
     return spark.read.format("delta").load(table)
 
 
+def changes_between(spark: SparkSession, table: str, first: int, last: int) -> DataFrame:
+    """The change data feed of these versions."""
+    feed = spark.read.format("delta").option("readChangeFeed", "true")
+    return feed.option("startingVersion", first).option("endingVersion", last).load(table)
+
+
 def is_at(storage: Storage, table: str, version: int) -> bool:
     """Whether this is the table's last version: two look-ups, however long the log is."""
     log = f"{table}/_delta_log"

@@ -1,14 +1,12 @@
 """One table from bronze to silver: built anew from a full load, then kept up by the changes after it.
 
 Writes below the silver folder: the Delta table ``<table>``, the Delta table ``_quarantine/<table>`` of rejected rows,
-``_checkpoints/<table>``, and ``_manifests/<table>.manifest`` for Redshift's COPY
-(https://docs.aws.amazon.com/redshift/latest/dg/loading-data-files-using-manifest.html).
+``_checkpoints/<table>``, and ``_manifests/<table>.manifest`` for Redshift's COPY.
 """
 
 import inspect
-import json
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from groundwork_contracts import Contract
 from pyspark.errors import StreamingQueryException
@@ -16,10 +14,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StringType, TimestampType
 
-from groundwork_spark import bronze, changes, delta_table, quarantine, transforms
+from groundwork_spark import bronze, changes, delta_table, history, maintenance, quarantine, transforms
 from groundwork_spark.changes import Batch
-from groundwork_spark.delta_table import DataFile
-from groundwork_spark.lake import Lake
+from groundwork_spark.lake import Lake, manifest
 from groundwork_spark.log import say
 from groundwork_spark.progress import Progress, fingerprint
 from groundwork_spark.schema import Found, check_bronze_schema, read_schema
@@ -50,6 +47,10 @@ class Source:
     @property
     def changes(self) -> dict[str, str]:
         return {bronze.name_of(file.path): file.path for file in self.files if bronze.is_change(file)}
+
+    @property
+    def loads(self) -> dict[str, str]:
+        return {bronze.name_of(file.path): file.path for file in self.files if not bronze.is_change(file)}
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,11 @@ def look(lake: Lake, contract: Contract, folder: str, files: list[File]) -> Sour
     if must_rebuild(lake, source):
         work, new = "rebuild", files
     elif progress.seen == source.seen and delta_table.is_at(lake.storage, lake.table(contract), progress.version):
-        return source
+        return replace(source, ignored_columns=progress.ignored_columns)
     else:
         work, new = "follow", [f for f in files if bronze.is_change(f) and f.modified >= progress.seen_until]
     found, ignored = inspect_columns(lake, contract, new)
-    return Source(contract, folder, files, basis, work, progress, found, ignored)
+    return replace(source, work=work, found=found, ignored_columns=ignored)
 
 
 def must_rebuild(lake: Lake, source: Source) -> bool:
@@ -114,7 +115,7 @@ def inspect_columns(lake: Lake, contract: Contract, files: list[File]) -> tuple[
     return found, ignored
 
 
-def refresh(lake: Lake, source: Source) -> Outcome:
+def refresh(lake: Lake, source: Source, maintain: bool = False) -> Outcome:
     """Bring one table of silver up to its source. Raises TooManyRejected with silver as it was."""
     started, contract, progress, rows_read = time.monotonic(), source.contract, source.progress, 0
     if source.work != "nothing":
@@ -124,6 +125,9 @@ def refresh(lake: Lake, source: Source) -> Outcome:
             built = frozenset(source.changes)
         progress, merged = follow(lake, source, progress, built)
         rows_read += merged
+    if maintain:
+        maintain_tables(lake, contract)
+    if maintain or source.work != "nothing":
         progress = settle(lake, source, progress)
     status = {"rebuild": "rebuilt", "follow": "merged", "nothing": "unchanged"}[source.work]
     outcome = describe(contract, progress, status, rows_read, time.monotonic() - started)
@@ -160,6 +164,8 @@ def rebuild(lake: Lake, source: Source) -> tuple[Progress, int]:
         delta_table.make_empty(nothing, lake.storage, lake.quarantine(contract))
     silver = current.transform(transforms.partitioned(contract))
     delta_table.overwrite(silver, table, contract.partition_name, change_feed=True)
+    if contract.history:
+        history.rebuild(lake, contract, rows)
     version = delta_table.snapshot(lake.spark, table).version
     progress = Progress(
         generation=f"{time.time_ns():x}",
@@ -174,10 +180,9 @@ def rebuild(lake: Lake, source: Source) -> tuple[Progress, int]:
 
 def read(lake: Lake, source: Source) -> tuple[DataFrame, DataFrame | None]:
     """The rows of the full load, and of the changes if there are any."""
-    loads = [file.path for file in source.files if not bronze.is_change(file)]
     sides = []
-    for paths in (loads, list(source.changes.values())):
-        rows = bronze.read(lake.spark, source.contract, paths, source.found) if paths else None
+    for files in (source.loads, source.changes):
+        rows = bronze.read(lake.spark, source.contract, list(files.values()), source.found) if files else None
         sides.append(rows.transform(transforms.located).transform(transforms.typed(source.contract)) if rows else None)
     return sides[0] or no_rows(lake, source.contract), sides[1]
 
@@ -216,7 +221,7 @@ def follow(lake: Lake, source: Source, progress: Progress, built: frozenset[str]
             files = {bronze.name_of(row["path"]): row["path"] for row in paths.collect()}
             new = {name: path for name, path in files.items() if name not in built}
             if new:
-                batch = Batch(lake, session, source.contract, number, new, {**source.changes, **new})
+                batch = Batch(lake, session, source.contract, number, new, {**source.changes, **new}, source.loads)
                 progress, rows = changes.apply(batch, progress)
                 rows_read += rows
         except Exception as error:
@@ -238,6 +243,13 @@ def follow(lake: Lake, source: Source, progress: Progress, built: frozenset[str]
 # --- afterwards -------------------------------------------------------------------------------------------------------
 
 
+def maintain_tables(lake: Lake, contract: Contract) -> None:
+    maintenance.maintain(lake.spark, lake.table(contract), contract.partition_name)
+    maintenance.maintain(lake.spark, lake.quarantine(contract), None)
+    if contract.history:
+        maintenance.maintain(lake.spark, lake.history(contract), None)
+
+
 def settle(lake: Lake, source: Source, progress: Progress) -> Progress:
     """Write down where the table now is, and the manifest of its files.
 
@@ -247,7 +259,7 @@ def settle(lake: Lake, source: Source, progress: Progress) -> Progress:
     contract = source.contract
     now = delta_table.snapshot(lake.spark, lake.table(contract))
     if now.version == progress.rebuilt:
-        lake.storage.write(lake.manifest(contract), manifest(now.files))
+        lake.storage.write(lake.manifest(contract), manifest({file.url: file.size for file in now.files}))
     else:
         lake.storage.delete(lake.manifest(contract))
     done = progress.having(
@@ -260,12 +272,6 @@ def settle(lake: Lake, source: Source, progress: Progress) -> Progress:
         ignored_columns=source.ignored_columns,
     )
     return done.write(lake.storage, lake.checkpoints(contract))
-
-
-def manifest(files: list[DataFile]) -> str:
-    """Redshift's COPY manifest. COPY of Parquet needs each file's exact size."""
-    entries = [{"url": file.url, "mandatory": True, "meta": {"content_length": file.size}} for file in files]
-    return json.dumps({"entries": entries}, indent=1)
 
 
 def describe(contract: Contract, progress: Progress, status: str, rows_read: int, seconds: float) -> Outcome:

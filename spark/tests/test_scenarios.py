@@ -32,7 +32,7 @@ def told_of(story: Path) -> dict:
     return {
         "table": "visits",
         "key": ["id"],
-        "history": True,
+        "history": False,
         **(yaml.safe_load(own.read_text()) if own.exists() else {}),
     }
 
@@ -105,6 +105,7 @@ def told(spark, tmp_path_factory):
         for outcome in run(lake, str(bronze.folder), contracts)["tables"]:
             outcomes[outcome["table"]].append(outcome)
     tables = [name for table in contracts for name in (table, f"_quarantine/{table}")]
+    tables += [f"{contract.table}_history" for contract in contracts.values() if contract.history]
     return {name: rows_of(lake, name) for name in tables}, outcomes
 
 
@@ -131,6 +132,8 @@ def test_story(told, index, story):
     assert [outcome["error"] for outcome in outcomes[name] if outcome["error"]] == []
     assert_rows(tables[name], index, story / "silver.csv")
     assert_rows(tables[f"_quarantine/{name}"], index, story / "quarantine.csv")
+    if (story / "history.csv").exists():
+        assert_rows(tables[f"{name}_history"], index, story / "history.csv")
     if (story / "unchanged_in").exists():
         run_number = int((story / "unchanged_in").read_text())
         assert outcomes[name][run_number - 1]["version"] == outcomes[name][run_number - 2]["version"]

@@ -1,7 +1,8 @@
 r"""Bronze to silver: every table of the contracts, side by side in one application.
 
     spark-submit --py-files s3://ARTIFACTS/spark/groundwork_spark.zip s3://ARTIFACTS/spark/silver.py \
-        --bronze s3://BRONZE/olist/shop --silver s3://SILVER/olist [--tables orders,customers]
+        --bronze s3://BRONZE/olist/shop --silver s3://SILVER/olist [--tables orders,customers] \
+        [--loaded '{"orders": 12}'] [--maintain]
 
 Progress goes to stdout, then a summary in one line of JSON, also kept in ``<silver>/_runs/latest.json``, then the
 reasons of a failure. Nothing is written before every table's bronze has passed its schema check. After that each table
@@ -23,7 +24,7 @@ from groundwork_contracts import Contract, load_contracts
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
-from groundwork_spark import bronze, silver
+from groundwork_spark import bronze, export, silver
 from groundwork_spark.lake import Lake
 from groundwork_spark.lock import Locked, writer_lock
 from groundwork_spark.log import say
@@ -47,7 +48,8 @@ def main(arguments: list[str]) -> None:
     try:
         lake = Lake(spark, Storage(spark), options.silver)
         with writer_lock(lake.storage, lake.silver, spark.sparkContext.applicationId):
-            summary = run(lake, options.bronze, {name: contracts[name] for name in options.tables})
+            chosen = {name: contracts[name] for name in options.tables}
+            summary = run(lake, options.bronze, chosen, options.loaded, options.maintain)
     except (bronze.BronzeError, Locked, OSError) as error:
         sys.exit(f"silver: {error}")
     finally:
@@ -69,6 +71,8 @@ def parse_arguments(arguments: list[str], contracts: dict[str, Contract]) -> arg
     parser.add_argument("--bronze", required=True, type=folder, help="the schema's folder in bronze")
     parser.add_argument("--silver", required=True, type=folder, help="the folder of silver's tables")
     parser.add_argument("--tables", type=lambda names: names.split(","), help="these tables only, with commas between")
+    parser.add_argument("--loaded", type=versions, help="JSON: silver's version of each table that the warehouse has")
+    parser.add_argument("--maintain", action="store_true", help="compact small files, remove files out of use")
     options = parser.parse_args(arguments)
     options.tables = options.tables or list(contracts)
     unknown = set(options.tables) - set(contracts)
@@ -81,8 +85,24 @@ def folder(url: str) -> str:
     return url.rstrip("/")
 
 
-def run(lake: Lake, bronze_folder: str, contracts: dict[str, Contract]) -> dict:
-    """Refresh these tables and return the summary, which is also kept in silver."""
+def versions(text: str) -> dict[str, int]:
+    loaded = json.loads(text)
+    if not isinstance(loaded, dict) or not all(isinstance(version, int) for version in loaded.values()):
+        raise ValueError(text)
+    return loaded
+
+
+def run(
+    lake: Lake,
+    bronze_folder: str,
+    contracts: dict[str, Contract],
+    loaded: dict[str, int] | None = None,
+    maintain: bool = False,
+) -> dict:
+    """Refresh these tables and return the summary, which is also kept in silver.
+
+    What the warehouse lacks is exported where ``loaded`` says what it has; an empty dictionary is an empty warehouse.
+    """
     started = time.monotonic()
     listed = bronze.list_tables(lake.storage, bronze_folder, contracts)
     # The largest first: a table that starts last should not be the one that takes longest.
@@ -91,7 +111,9 @@ def run(lake: Lake, bronze_folder: str, contracts: dict[str, Contract]) -> dict:
     sources, errors = side_by_side(lambda name: look(lake, bronze_folder, contracts[name], listed[name]), names)
     outcomes = {}
     if not errors:
-        outcomes, errors = side_by_side(lambda name: silver.refresh(lake, sources[name]), names)
+        outcomes, errors = side_by_side(lambda name: silver.refresh(lake, sources[name], maintain), names)
+    if loaded is not None and outcomes:
+        errors |= export_changes(lake, {name: contracts[name] for name in outcomes}, loaded)
     for name in names:
         if name not in outcomes:
             status = "failed" if name in errors else "untouched"
@@ -103,6 +125,15 @@ def run(lake: Lake, bronze_folder: str, contracts: dict[str, Contract]) -> dict:
     }
     lake.storage.write(f"{lake.silver}/_runs/latest.json", json.dumps(summary, indent=1))
     return summary
+
+
+def export_changes(lake: Lake, contracts: dict[str, Contract], loaded: dict[str, int]) -> dict[str, str]:
+    """Export what the warehouse lacks of these tables. Returns the errors."""
+    tables, errors = side_by_side(
+        lambda name: export.write_table(lake, contracts[name], loaded.get(name)), list(contracts)
+    )
+    export.write_latest(lake.storage, lake.silver, tables)
+    return errors
 
 
 def look(lake: Lake, bronze_folder: str, contract: Contract, files: list[File]) -> silver.Source:
