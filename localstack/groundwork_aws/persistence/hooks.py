@@ -33,7 +33,7 @@ class Kept:
         self.saver = Saver(self.database)
         for name, state in found["services"].items():
             services.restore(name, state)
-            self.saver.seen.add(name)
+            self.saver.note(name)
         self.rows.restore(found["objects"])
         self.saver.start()
 
@@ -46,8 +46,12 @@ class Kept:
             if service == "s3" and (keys := s3.changed_keys(context)) is not None:
                 self.rows.save(context.service_request["Bucket"], keys, context.service_request.get("VersionId"))
             elif services.changes(service, context.operation.name):
-                waits = not context.is_internal_call and service not in services.IN_THEIR_OWN_TIME
-                (self.saver.save if waits else self.saver.note)(service)
+                if context.operation.name in services.OF_NO_HURRY:
+                    self.saver.note_at_leisure(service)
+                elif context.is_internal_call:
+                    self.saver.note(service)
+                else:
+                    self.saver.save(service)
         except (NotSaved, sqlite3.Error, OSError) as error:
             raise CommonServiceException("InternalError", str(error), 500) from error
 

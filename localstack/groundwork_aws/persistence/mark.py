@@ -7,6 +7,8 @@ from pathlib import Path
 
 import groundwork_aws
 
+OTHERS = ("emr/cluster.py", "persistence/database.py", "persistence/pickling.py", "persistence/s3.py")
+
 
 def mark() -> str:
     packages = " ".join(f"{name} {version(name)}" for name in ("groundwork-aws", "localstack-core", "moto-ext"))
@@ -14,7 +16,7 @@ def mark() -> str:
 
 
 def shape() -> str:
-    """A digest of the modules whose objects are in our stores."""
+    """A digest of the modules whose objects are in our stores, and of how they get there."""
     folder = Path(groundwork_aws.__file__).parent
-    files = sorted([*folder.glob("*/models.py"), folder / "emr" / "cluster.py", *folder.glob("persistence/*.py")])
+    files = [*sorted(folder.glob("*/models.py")), *(folder / name for name in OTHERS)]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]

@@ -38,7 +38,7 @@ class Pickler(pickle.Pickler):
             case RLOCK():
                 return threading.RLock, ()
             case threading.Condition():
-                return threading.Condition, ()
+                return threading.Condition, (thing._lock,)
             case threading.Event():
                 return event, (thing.is_set(),)
             case threading.Thread() | psycopg.Connection():

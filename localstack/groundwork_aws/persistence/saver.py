@@ -5,12 +5,14 @@ saved: a deployment that is interrupted leaves no trace, and is done again. S3's
 that were acknowledged lie in them.
 """
 
+import hashlib
 import logging
 import threading
 import time
+from collections.abc import Iterable
 
 from groundwork_aws.persistence.database import Database
-from groundwork_aws.persistence.services import CHANGE_BY_THEMSELVES, IN_THEIR_OWN_TIME, stack_in_progress, state_of
+from groundwork_aws.persistence.services import CHANGE_BY_THEMSELVES, stack_in_progress, state_of
 
 LOG = logging.getLogger(__name__)
 PAUSE_SECONDS = 1.0
@@ -29,7 +31,10 @@ class Saver:
         self.database = database
         self.condition = threading.Condition()
         self.changed: set[str] = set()
-        self.seen: set[str] = set()
+        # these are saved when nobody asks
+        self.at_leisure: set[str] = set()
+        self.by_themselves: set[str] = set()
+        # the digest of each service that is saved
         self.saved: dict[str, bytes] = {}
         self.problems: dict[str, Exception] = {}
         # how many have asked for a save, and how many of them have had theirs
@@ -48,10 +53,16 @@ class Saver:
         self.thread.join()
 
     def note(self, service: str) -> None:
-        """The service may have changed: save it some time soon."""
+        """The service may have changed: the next save has it."""
         with self.condition:
             self.changed.add(service)
-            self.seen.add(service)
+            if service in CHANGE_BY_THEMSELVES:
+                self.by_themselves.add(service)
+
+    def note_at_leisure(self, service: str) -> None:
+        """The service has changed, and nobody need wait until it is saved."""
+        with self.condition:
+            self.at_leisure.add(service)
 
     def save(self, service: str) -> None:
         """Save the service, with all else that changed, before returning. Raises NotSaved."""
@@ -70,37 +81,32 @@ class Saver:
             with self.condition:
                 is_asked = self.condition.wait_for(lambda: self.asked > self.served or self.over, PAUSE_SECONDS)
                 asked, now = self.asked, time.monotonic()
-            if is_asked and not self.over:
-                self.save_changed(IN_THEIR_OWN_TIME)
-            elif now >= unasked or self.over:
-                self.save_changed(set())
+            if is_asked:
+                self.save_changed()
+            elif now >= unasked:
+                self.save_all()
                 unasked = time.monotonic() + (time.monotonic() - now) / SHARE
             with self.condition:
                 self.served = asked
                 self.condition.notify_all()
+        self.save_all()
 
-    def save_changed(self, but_for: set[str]) -> None:
+    def save_all(self) -> None:
         with self.condition:
-            names = (self.changed | (self.seen & CHANGE_BY_THEMSELVES)) - but_for
-        held = self.write(names)
-        with self.condition:
-            self.changed |= held
+            self.changed |= self.at_leisure | self.by_themselves
+            self.at_leisure.clear()
+        self.save_changed()
 
-    def write(self, names: set[str]) -> set[str]:
-        """Save the services; returns those that have to wait for a stack."""
-        if stack_in_progress():
-            names, held = names & {"s3"}, names - {"s3"}
-        else:
-            held = set()
+    def save_changed(self) -> None:
         with self.condition:
+            names = self.changed & {"s3"} if stack_in_progress() else set(self.changed)
             self.changed -= names
-        states = {name: state for name in names if (state := self.read(name)) not in (None, self.saved.get(name))}
-        if stack_in_progress():
-            held |= states.keys() - {"s3"}
+        states = {name: state for name in names if (state := self.read(name))}
+        if stack_in_progress():  # since it was looked last
+            with self.condition:
+                self.changed |= names - {"s3"}
             states = {name: state for name, state in states.items() if name == "s3"}
-        if states:
-            self.commit(states)
-        return held
+        self.commit({name: state for name, state in states.items() if digest(state) != self.saved.get(name)})
 
     def read(self, name: str) -> bytes | None:
         """None when it cannot be read: whoever waits for the service is told."""
@@ -116,20 +122,25 @@ class Saver:
             else:
                 self.problems.pop(name, None)
                 return state
-        LOG.error("The state of %s cannot be saved: %s", name, problem)
-        self.problems[name] = problem
+        self.failed([name], problem)
         return None
 
     def commit(self, states: dict[str, bytes]) -> None:
         try:
-            with self.database.transaction() as rows:
-                rows.executemany("insert or replace into services values (?, ?)", states.items())
+            if states:
+                with self.database.transaction() as rows:
+                    rows.executemany("insert or replace into services values (?, ?)", states.items())
         except Exception as error:
-            LOG.error("The state of %s cannot be saved in %s: %s", ", ".join(states), self.database.folder, error)
-            self.problems |= dict.fromkeys(states, error)
-            with self.condition:
-                self.changed |= states.keys()
-        else:
-            self.saved |= states
-            for name in states:
-                self.problems.pop(name, None)
+            self.failed(states, error)
+        self.saved |= {name: digest(state) for name, state in states.items() if name not in self.problems}
+
+    def failed(self, names: Iterable[str], problem: Exception) -> None:
+        """Whoever waits for these services is told, and they are tried again."""
+        LOG.error("The state of %s cannot be saved in %s: %s", ", ".join(names), self.database.folder, problem)
+        with self.condition:
+            self.problems |= dict.fromkeys(names, problem)
+            self.changed |= set(names)
+
+
+def digest(state: bytes) -> bytes:
+    return hashlib.blake2b(state, digest_size=16).digest()

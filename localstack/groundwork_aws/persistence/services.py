@@ -1,7 +1,7 @@
 """The services whose state is kept, and where it is: in LocalStack's stores, in moto's backends, in our own stores.
 
-Kinesis and its like, whose data is in a process of their own, are not among them; nor are CloudWatch's metrics, of
-which only the alarms are kept.
+All that the platform's templates make on a laptop is among them. Others are not: EventBridge and SQS have more than
+their stores, and Kinesis a process of its own. Of CloudWatch the alarms are kept, not the metrics.
 """
 
 from importlib import import_module
@@ -19,14 +19,13 @@ OURS = {
     "mwaa": "mwaa", "rds": "rds", "redshift-data": "redshift_data", "redshift-serverless": "redshift_serverless",
 }  # fmt: skip
 LOCALSTACKS = {
-    "cloudformation", "cloudwatch", "ec2", "events", "iam", "kms", "logs", "resource-groups", "s3", "secretsmanager",
-    "sns", "sqs", "ssm", "sts",
+    "cloudformation", "cloudwatch", "ec2", "iam", "kms", "logs", "s3", "secretsmanager", "sns", "ssm", "sts",
 }  # fmt: skip
 KEPT = LOCALSTACKS | OURS.keys()
 # What goes on behind the requests changes these.
 CHANGE_BY_THEMSELVES = {"cloudformation", *OURS}
-# They change with nearly everything that is done, and losing their last second harms nobody: nobody waits for them.
-IN_THEIR_OWN_TIME = {"cloudwatch", "logs", "sts"}
+# They come with nearly everything that is done, and to lose those of the last second harms nobody.
+OF_NO_HURRY = {"AssumeRole", "PutLogEvents", "PutMetricData"}
 READS = ("Describe", "Get", "Head", "List", "BatchGet", "Search", "Select", "Filter", "Lookup", "Simulate", "Validate")
 
 
@@ -52,7 +51,6 @@ def state_of(name: str) -> bytes:
 def restore(name: str, state: list) -> None:
     """Load and start the service, with the state: nobody has asked it anything before."""
     service = SERVICE_PLUGINS.get_service(name)
-    service.lifecycle_hook.on_before_state_load()
     for container, saved in zip(containers(service), state, strict=True):
         fill(container, saved)
     service.lifecycle_hook.on_after_state_load()

@@ -23,6 +23,11 @@ TEMPLATE = {
         "Size": {"Type": "AWS::SSM::Parameter", "Properties": {
             "Name": "/kept/size", "Type": "String", "Value": {"Ref": "Size"}}},
         "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.9.0.0/16"}},
+        "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "kept", "KmsMasterKeyId": {"Ref": "Key"}}},
+        "Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": {
+            "AlarmName": "kept", "Namespace": "AWS/DMS", "MetricName": "CDCLatencySource", "Statistic": "Maximum",
+            "Period": 300, "EvaluationPeriods": 1, "Threshold": 600, "ComparisonOperator": "GreaterThanThreshold",
+            "AlarmActions": [{"Ref": "Topic"}]}},
         "Database": {"Type": "AWS::Glue::Database", "Properties": {
             "CatalogId": "000000000000", "DatabaseInput": {"Name": "kept"}}},
         "WorkGroup": {"Type": "AWS::Athena::WorkGroup", "Properties": {"Name": "kept", "WorkGroupConfiguration": {
@@ -117,6 +122,8 @@ def stack(localstack) -> dict[str, Callable]:
         "secret": lambda: client("secretsmanager").get_secret_value(SecretId="kept"),
         "role": lambda: client("iam").get_role(RoleName="kept"),
         "parameter": lambda: client("ssm").get_parameter(Name="/kept/size"),
+        "topic": lambda: client("sns").get_topic_attributes(TopicArn=of_stack(cloudformation, "Topic")),
+        "alarm": lambda: client("cloudwatch").describe_alarms(AlarmNames=["kept"]),
         "vpcs": lambda: client("ec2").describe_vpcs(),
         "workgroup": lambda: client("athena").get_work_group(WorkGroup="kept"),
     }
