@@ -11,6 +11,7 @@ from localstack.aws.api import CommonServiceException, RequestContext
 from localstack.http import Response
 from localstack.runtime import hooks
 from localstack.runtime.current import get_current_runtime
+from localstack.runtime.shutdown import SHUTDOWN_HANDLERS
 
 from groundwork_aws import settings
 from groundwork_aws.persistence import s3, services
@@ -20,8 +21,6 @@ from groundwork_aws.persistence.pickling import loads
 from groundwork_aws.persistence.saver import NotSaved, Saver
 
 LOG = logging.getLogger(__name__)
-# Before LocalStack stops the services, which happens at -10.
-FIRST = 100
 
 
 class Kept:
@@ -83,13 +82,4 @@ def keep_state() -> None:
     if folder:
         kept = Kept(folder)
         get_current_runtime().components.gateway.request_handlers.append(kept.settle)
-        stop.append(kept.saver.stop)
-
-
-stop: list = []
-
-
-@hooks.on_infra_shutdown(priority=FIRST)
-def save_state() -> None:
-    for each in stop:
-        each()
+        SHUTDOWN_HANDLERS.register(kept.saver.stop)
