@@ -3,8 +3,8 @@
     .groundwork/venvs/localstack/bin/python tests/benchmarks/bench_dms_cdc.py [--changes 200000] [--rounds 3]
     .groundwork/venvs/localstack/bin/python tests/benchmarks/bench_dms_cdc.py --memory 5000000
 
-Data: 40 % updates of orders, 30 % updates of items, 20 % inserts of reviews, 10 % deletes of items, once in transactions
-of 20 changes and once in a single one. The limit is ``COPY (SELECT data FROM pg_logical_slot_peek_binary_changes …) TO
+Data: 40 % updates of orders, 30 % updates of items, 20 % inserts of reviews, 10 % deletes of items, once in
+transactions of 20 changes and once in a single one. The limit is ``COPY (SELECT data FROM pg_logical_slot_peek_binary_changes …) TO
 STDOUT (FORMAT binary)``, the rows taken and dropped. The capture is a replication process from its start until the last
 file is in S3 and the slot has moved: connecting, planning and the checkpoint are part of it. Rounds alternate, each on
 its own copy of the slot; medians count. The target is at least half of the limit's rate, and at most 300 MB.
@@ -125,7 +125,8 @@ class Benchmark:
             seconds, peak = self.capture(*copy)
             captures.append(seconds)
             peaks.append(peak)
-            print(f"{shape}, round {number}: SQL {limits[-1]:.2f} s, capture {seconds:.2f} s, peak {peak} MB", flush=True)
+            figures = f"SQL {limits[-1]:.2f} s, capture {seconds:.2f} s, peak {peak} MB"
+            print(f"{shape}, round {number}: {figures}", flush=True)
         limit, capture = statistics.median(limits), statistics.median(captures)
         print(
             f"{count:,} changes in {shape}: SQL {limit:.2f} s, capture {capture:.2f} s = {limit / capture:.0%} of the "

@@ -7,6 +7,7 @@ file only after S3 has the data: what is between is read again, and gets the sam
 import json
 import os
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 
@@ -60,3 +61,8 @@ def as_recovery_checkpoint(lsn: int) -> str:
     https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Task.CDC.html#CHAP_Task.CDC.StartPoint.Checkpoint
     """
     return f"checkpoint:V1#1#{lsn >> 32:08X}/{lsn & 0xFFFFFFFF:08X}#0#0#*#0#0"
+
+
+def as_moment(text: str) -> datetime:
+    """The time of a CdcStopPosition, which is UTC. Raises ValueError."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)

@@ -62,4 +62,8 @@ class Replication:
         self.process.join()
         last = self.log.read_text(errors="replace").strip().splitlines()[-1:]
         reason = f": {last[0]}" if last else ""
-        return {"end": "failed", "message": f"The replication process ended with code {self.process.exitcode}{reason}"}
+        return {
+            "end": "failed",
+            "crashed": True,
+            "message": f"The replication process ended with code {self.process.exitcode}{reason}",
+        }

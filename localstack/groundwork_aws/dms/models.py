@@ -17,12 +17,14 @@ class Endpoint:
 
 @dataclass
 class Task:
-    """``tables`` holds the TableStatistics by schema and table; ``run`` counts the starts."""
+    """``tables`` holds the TableStatistics by schema and table; ``run`` counts the starts,
+    ``crashes`` the processes that were lost since changes were last captured."""
 
     description: dict
     settings: dict
     tables: dict[tuple[str, str], dict] = field(default_factory=dict)
     run: int = 0
+    crashes: int = 0
     fresh_start: datetime | None = None
     started: datetime | None = None
     stopped: datetime | None = None

@@ -11,6 +11,7 @@ import copy
 from botocore.exceptions import ClientError
 from localstack.aws.api import CommonServiceException, RequestContext, handler
 from localstack.aws.connect import connect_to
+from localstack.services.plugins import ServiceLifecycleHook
 
 from groundwork_aws.dms.common import (
     already_exists,
@@ -48,7 +49,7 @@ MODIFIABLE = (
 )  # fmt: skip
 
 
-class DmsProvider(EndpointOperations, TaskOperations):
+class DmsProvider(EndpointOperations, TaskOperations, ServiceLifecycleHook):
     service = "dms"
     version = "2016-01-01"
 

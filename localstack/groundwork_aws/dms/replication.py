@@ -17,7 +17,10 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
+from groundwork_aws.dms.batch import Job
 from groundwork_aws.dms.capture import Capture
+from groundwork_aws.dms.changes import ChangeLayout
+from groundwork_aws.dms.checkpoint import as_moment
 from groundwork_aws.dms.full_load import Layout
 from groundwork_aws.dms.loading import Loader
 from groundwork_aws.dms.parquet import Format
@@ -93,7 +96,11 @@ def run(task: dict, report: Reporter, requests: "Requests") -> str:
     format, planner = Format(**task["format"]), Planner(source, task)
     loader = Loader(source, target, layout, format, task["settings"], report, requests.stop)
     if task["type"] != "full-load":
-        return Capture(task, source, target, layout, format, planner, loader, report, requests).run()
+        job = Job(
+            source, target, layout, format, ChangeLayout(**task["changes"]), task["settings"], planner,
+            last_commit(task["stop_position"]),
+        )  # fmt: skip
+        return Capture(task, job, loader, report, requests).run()
     done = {tuple(table) for table in task["done"]}
     with connected(source) as connection:
         plans = [plan for plan in planner.plans(connection) if names(plan.table) not in done]
@@ -103,6 +110,12 @@ def run(task: dict, report: Reporter, requests: "Requests") -> str:
     if errors:
         raise TaskFailed(f"{len(errors)} of {len(plans)} tables could not be loaded. {' '.join(errors)}")
     return "NORMAL" if requests.stop.is_set() else "FULL_LOAD_ONLY_FINISHED"
+
+
+def last_commit(stop_position: str | None) -> int | None:
+    """Where a task that is to stop by commit time does, in microseconds since 1970."""
+    kind, _, moment = (stop_position or "").partition(":")
+    return int(as_moment(moment).timestamp() * 1e6) if kind == "commit_time" else None
 
 
 def as_time(text: str | None) -> datetime | None:

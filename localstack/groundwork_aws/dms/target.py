@@ -35,7 +35,7 @@ class Target:
 
     def abort_uploads(self, prefix: str) -> None:
         """Give up the uploads that a process below the prefix began and did not live to end."""
-        pages = self.s3.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix.lstrip("/"))
+        pages = self.s3.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
         for upload in (upload for page in pages for upload in page.get("Uploads", [])):
             self.s3.abort_multipart_upload(Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 

@@ -88,11 +88,21 @@ def check_capture(migration_type: str, source: dict, target: dict) -> None:
         raise invalid("PreserveTransactions and CdcPath are not supported here: they write CSV files")
 
 
-def check_mappings(document: str) -> None:
+def check_mappings(document: str, migration_type: str) -> None:
     try:
-        mappings.parse(document)
+        rules = mappings.parse(document)
     except mappings.MappingError as error:
         raise invalid(f"Invalid Table Mappings document. {error}") from None
+    if migration_type == "full-load":
+        return
+    for rule in rules.selections:
+        if rule.table_type != "table":
+            raise invalid(f"Invalid Table Mappings document. rule {rule.rule_id}: views are for full-load tasks only")
+        if rule.filters:
+            raise invalid(
+                f"Invalid Table Mappings document. rule {rule.rule_id}: source filters are not supported here where "
+                f"changes are captured"
+            )
 
 
 def merged_settings(document: str | None, base: dict = settings.DEFAULTS) -> dict:

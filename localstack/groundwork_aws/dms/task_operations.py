@@ -8,13 +8,10 @@ the others did; a task that captures changes goes on without the table, whose st
 """
 
 import logging
-import threading
-from pathlib import Path
 
 import psycopg
 from localstack.aws.api import RequestContext, handler
 
-from groundwork_aws import settings as plugin_settings
 from groundwork_aws.dms import endpoints
 from groundwork_aws.dms.common import (
     already_exists,
@@ -30,8 +27,7 @@ from groundwork_aws.dms.common import (
     tag,
     wrong_state,
 )
-from groundwork_aws.dms.endpoint_operations import ConnectionFailed, process_credentials, resolved_source
-from groundwork_aws.dms.instance import Replication
+from groundwork_aws.dms.endpoint_operations import ConnectionFailed, resolved_source
 from groundwork_aws.dms.models import DmsStore, Task
 from groundwork_aws.dms.postgres import Source
 from groundwork_aws.dms.slot import remove_from
@@ -48,16 +44,11 @@ from groundwork_aws.dms.task_checks import (
     find_task,
     merged_settings,
 )
+from groundwork_aws.dms.task_processes import TaskProcesses, slot_name, state_file
 from groundwork_aws.dms.task_states import (
     begin,
-    changed,
     described,
     end,
-    fail,
-    moved,
-    table_changed,
-    write_latency,
-    write_log,
 )
 
 LOG = logging.getLogger(__name__)
@@ -65,11 +56,7 @@ LOG = logging.getLogger(__name__)
 POSITIONS = ("CdcStartPosition", "CdcStopPosition")
 
 
-class TaskOperations:
-    def __init__(self) -> None:
-        self.replications: dict[str, Replication] = {}
-        self.lock = threading.RLock()
-
+class TaskOperations(TaskProcesses):
     @handler("CreateReplicationTask", expand=False)
     def create_replication_task(self, context: RequestContext, request: dict) -> dict:
         require(
@@ -82,7 +69,7 @@ class TaskOperations:
             raise already_exists(f"Replication task {identifier} already exists.")
         check_parts(store, request)
         check_migration_type(request)
-        check_mappings(request["TableMappings"])
+        check_mappings(request["TableMappings"], request["MigrationType"])
         capture = (store.endpoints[request[f"{kind}EndpointArn"]].settings for kind in ("Source", "Target"))
         check_capture(request["MigrationType"], *capture)
         arn = make_arn(context, "task", request.get("ResourceIdentifier"))
@@ -137,7 +124,7 @@ class TaskOperations:
                 raise invalid("MigrationType cannot be changed: make a new replication task")
             check_positions(task.description["MigrationType"], request)
             if request.get("TableMappings"):
-                check_mappings(request["TableMappings"])
+                check_mappings(request["TableMappings"], task.description["MigrationType"])
             if request.get("ReplicationTaskSettings"):
                 task.settings = merged_settings(request["ReplicationTaskSettings"], task.settings)
             if request.get("ReplicationTaskIdentifier"):
@@ -174,14 +161,7 @@ class TaskOperations:
             begin(task, keep_completed=resume)
             task.description |= {name: value for name, value in positions.items() if value}
             answer = described(store, task)
-            try:
-                work = work_of(context, store, task, fresh=not resume)
-            except ConnectionFailed as error:
-                fail(task, str(error))
-                return {"ReplicationTask": answer}
-            self.replications[arn] = Replication(
-                work, state_file(task, ".log"), lambda event: self._happened(context, task, event)
-            )
+            self._launch(context, task, fresh=not resume)
         return {"ReplicationTask": answer}
 
     @handler("StopReplicationTask", expand=False)
@@ -191,8 +171,11 @@ class TaskOperations:
             task = find_task(store, arn)
             if task.description["Status"] not in ("starting", "running"):
                 raise wrong_state(f"Replication Task {arn} is {task.description['Status']}: it cannot be stopped")
-            task.description["Status"] = "stopping"
-            self.replications[arn].stop()
+            if arn in self.replications:
+                task.description["Status"] = "stopping"
+                self.replications[arn].stop()
+            else:  # its process was lost, and would have been started again
+                end(task, "stopped", "Stop Reason NORMAL")
             return {"ReplicationTask": described(store, task)}
 
     @handler("ReloadTables", expand=False)
@@ -220,30 +203,6 @@ class TaskOperations:
         page = paged(tables, request, "TableStatistics", most=500)
         return {"ReplicationTaskArn": request["ReplicationTaskArn"], **page}
 
-    def _happened(self, context: RequestContext, task: Task, event: dict) -> None:
-        """Take over what the replication process tells."""
-        if "log" in event:
-            if task.settings["Logging"]["EnableLogging"]:
-                write_log(context, store_of(context), task, event)
-            return
-        if "latency" in event:
-            write_latency(context, store_of(context), task, event["latency"])
-            return
-        with self.lock:
-            if task.description["Status"] == "starting":
-                task.description["Status"] = "running"
-            if "table" in event:
-                table_changed(task, event)
-            if "position" in event:
-                moved(task, event["position"])
-                changed(task, event.get("changes", []))
-            if "end" in event:
-                if event["end"] == "failed":
-                    fail(task, event["message"])
-                else:
-                    end(task, "stopped", f"Stop Reason {event['reason']}")
-                self.replications.pop(task.description["ReplicationTaskArn"], None)
-
     def _clean_up(self, context: RequestContext, store: DmsStore, task: Task) -> None:
         """Take away what the task made at its source. Where that fails, FailTaskWhenCleanTaskResourceFailed decides."""
         if task.description["MigrationType"] == "full-load" or not task.run:
@@ -258,40 +217,3 @@ class TaskOperations:
                 raise wrong_state(f"The task's resources at the source could not be removed: {error}") from None
             LOG.warning("the slot %s stays at the source and keeps its WAL: %s", slot_name(task), error)
         state_file(task, ".json").unlink(missing_ok=True)
-
-
-# --- what the replication process is given ----------------------------------------------------------------------------
-
-
-def state_file(task: Task, suffix: str) -> Path:
-    name = task.description["ReplicationTaskArn"].rpartition(":")[2]
-    return plugin_settings.read().state_dir / "dms" / f"{name}{suffix}"
-
-
-def slot_name(task: Task) -> str:
-    """Of lower-case letters, digits and underscores, as PostgreSQL asks for."""
-    return "awsdms_" + task.description["ReplicationTaskArn"].rpartition(":")[2].lower().replace("-", "_")
-
-
-def work_of(context: RequestContext, store: DmsStore, task: Task, fresh: bool) -> dict:
-    """The task as the replication process takes it. Raises ConnectionFailed when the secret does not resolve."""
-    source = store.endpoints[task.description["SourceEndpointArn"]]
-    target = store.endpoints[task.description["TargetEndpointArn"]].settings
-    return {
-        "type": task.description["MigrationType"],
-        "fresh": fresh,
-        "slot": slot_name(task),
-        "checkpoint": str(state_file(task, ".json")),
-        "start_position": task.description.get("CdcStartPosition"),
-        "stop_position": task.description.get("CdcStopPosition"),
-        "changes": endpoints.changes_of(target),
-        "heartbeat": endpoints.heartbeat_of(source.settings),
-        "source": resolved_source(context, source),
-        "target": endpoints.target_of(target),
-        "layout": endpoints.layout_of(target, task.started.isoformat()),
-        "format": endpoints.format_of(target),
-        "mappings": task.description["TableMappings"],
-        "settings": task.settings,
-        "done": [list(key) for key in task.tables],
-        "aws": process_credentials(context, target["ServiceAccessRoleArn"]),
-    }
