@@ -9,7 +9,8 @@ import re
 from collections import defaultdict
 
 from groundwork_contracts import Contract
-from pyspark.errors import AnalysisException
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as t
 
@@ -83,8 +84,8 @@ def schemas_of(spark: SparkSession, paths: list[str]) -> list[t.StructType]:
     """One schema for all, or each file's own where a type has changed on the way."""
     try:
         return [spark.read.option("mergeSchema", "true").parquet(*paths).schema] if paths else []
-    except AnalysisException as error:
-        if error.getCondition() != "CANNOT_MERGE_SCHEMAS" or len(paths) == 1:
+    except (PySparkException, Py4JJavaError) as error:
+        if "CANNOT_MERGE_SCHEMAS" not in str(error) or len(paths) == 1:
             raise
         return [schema for path in paths for schema in schemas_of(spark, [path])]
 

@@ -54,11 +54,12 @@ class Batch:
 
 @dataclass(frozen=True)
 class Measure:
-    """``rows`` of bronze, the ``keys`` that they change, the bad ones among these, those that never reach silver
-    (``idle``), the lowest and highest sequence, whether a change is late, and silver's partitions that are named."""
+    """``rows`` of bronze, the ``keys`` that they change, the new and the bad ones among these, those that never reach
+    silver (``idle``), the lowest and highest sequence, whether a change is late, and the partitions that are named."""
 
     rows: int
     keys: int
+    new: int
     bad: int
     idle: int
     first: str
@@ -96,6 +97,7 @@ def measured(fated: DataFrame, contract: Contract) -> Measure:
     row = fated.agg(
         F.coalesce(F.sum("_changes"), F.lit(0)),
         F.count("*"),
+        F.count_if(F.col("_new") & (F.col("_op") != "D")),
         F.count("_rule"),
         F.count_if(F.col("_new") & F.col("_gone")),
         F.coalesce(F.min("_seq"), F.lit("")),
@@ -139,12 +141,16 @@ def with_fate(batch: Batch, changes: DataFrame, progress: Progress) -> DataFrame
 def merge_quarantine(
     lake: Lake, contract: Contract, changes: DataFrame, progress: Progress, measure: Measure
 ) -> Progress:
-    """Raises TooManyRejected; the next run then builds the table anew, from all that bronze has by then."""
+    """Judge the share of all the table's rows that are then in quarantine: one bad row is much of a small batch.
+
+    Raises TooManyRejected; the next run then builds the table anew, from all that bronze has by then.
+    """
     if not measure.bad and not progress.quarantined:
         return progress
     counts = quarantine.merge(lake, contract, changes)
+    rows = progress.rows + sum(progress.quarantined.values()) + measure.new
     try:
-        quarantine.check_threshold(lake, contract, progress.rows + sum(counts.values()), counts)
+        quarantine.check_threshold(lake, contract, rows, counts)
     except quarantine.TooManyRejected:
         lake.storage.delete(lake.checkpoints(contract))
         raise

@@ -25,6 +25,7 @@ EXECUTION = {
     "spark.sql.shuffle.partitions": "32",
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
     "spark.sql.optimizer.windowGroupLimitThreshold": "-1",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "32",
 }
 
 

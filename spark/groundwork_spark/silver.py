@@ -166,12 +166,13 @@ def rebuild(lake: Lake, source: Source) -> tuple[Progress, int]:
     delta_table.overwrite(silver, table, contract.partition_name, change_feed=True)
     if contract.history:
         history.rebuild(lake, contract, rows)
-    version = delta_table.snapshot(lake.spark, table).version
+    now = delta_table.snapshot(lake.spark, table)
     progress = Progress(
         generation=f"{time.time_ns():x}",
         basis=source.basis,
-        rebuilt=version,
-        version=version,
+        rebuilt=now.version,
+        version=now.version,
+        rows=now.rows,
         change_seq=later.agg(F.max("_seq")).first()[0] if later else "",
         quarantined=quarantined,
     )

@@ -64,7 +64,7 @@ class Storage:
         """Write the file if there is none, by S3's own condition on the upload. Returns whether it was this call."""
 
         def made(fs, path) -> bool:
-            builder = fs.createFile(path).overwrite(False)
+            builder = fs.createFile(path).overwrite(False).recursive()
             self._fill(builder.opt("fs.option.create.conditional.overwrite", True).build(), text)
             return True
 

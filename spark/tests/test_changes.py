@@ -1,0 +1,211 @@
+"""Runs that are killed, left alone or disturbed between two batches of changes; what the warehouse gets of them."""
+
+import json
+import shutil
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+from groundwork_spark import changes, lock, maintenance
+from groundwork_spark.jobs.silver import run
+from samples import VISITS, make_column, visits
+
+COLUMNS = VISITS.replace("dms_timestamp string,", "dms_timestamp string, change_seq string,")
+FULL_LOAD = "LOAD00000001.parquet"
+
+
+def change(op, seq, id, score=5, month=7):
+    """A change; ``seq`` None makes it a row of the full load."""
+    seq = None if seq is None else f"{seq:035}"
+    time = f"2026-11-22 12:00:{int(seq or 0) % 60:02}.000000"
+    return (op, time, seq, id, datetime(2017, month, 9), "01012", Decimal("1.50"), score, "phone", "true")
+
+
+def at(minute: int) -> str:
+    return f"20261122-12{minute:02}00000.parquet"
+
+
+class Shop:
+    """The table ``visits``, as DMS writes it and as the job leaves it."""
+
+    def __init__(self, bronze, lake, contract):
+        self.bronze, self.lake, self.contract = bronze, lake, contract
+
+    def write(self, file, *rows, columns=COLUMNS):
+        return self.bronze.write("visits", list(rows), columns, file)
+
+    def refresh(self, **options) -> dict:
+        return run(self.lake, str(self.bronze.folder), {"visits": self.contract}, **options)["tables"][0]
+
+    def scores(self, name="visits") -> dict:
+        rows = self.lake.spark.read.format("delta").load(f"{self.lake.silver}/{name}").collect()
+        found = {row["id"]: row["score"] for row in rows}
+        assert len(found) == len(rows), "a key stands twice"
+        return found
+
+    def exported(self) -> dict:
+        return json.loads(self.lake.storage.read(f"{self.lake.silver}/_changes/latest.json"))["tables"]["visits"]
+
+    def copied(self) -> list[tuple]:
+        """What a COPY of the export reads."""
+        manifest = json.loads(self.lake.storage.read(self.exported()["manifest"]))["entries"]
+        assert all(entry["meta"]["content_length"] == self.lake.storage.look(entry["url"]).size for entry in manifest)
+        frames = [self.lake.spark.read.parquet(entry["url"]) for entry in manifest]
+        wanted = [column.name for column in self.contract.columns]
+        assert all([name for name in f.columns if name != "_op"] == wanted for f in frames), "COPY goes by position"
+        return sorted((row.asDict().get("_op"), row["id"], row["score"]) for f in frames for row in f.collect())
+
+
+@pytest.fixture
+def shop(bronze, lake):
+    """A shop whose full load of a, b and c is in silver."""
+    shop = Shop(bronze, lake, visits(60))
+    shop.write(FULL_LOAD, change("I", None, "a"), change("I", None, "b"), change("I", None, "c", month=8))
+    assert shop.refresh()["status"] == "rebuilt"
+    return shop
+
+
+def killed_after(monkeypatch, module, name):
+    """Let the function do its work, and the run end there."""
+    work = getattr(module, name)
+
+    def work_and_die(*arguments):
+        work(*arguments)
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(module, name, work_and_die)
+
+
+def test_F2_a_run_killed_after_the_commit_is_done_again_without_another(shop, monkeypatch):
+    shop.write(at(1), change("U", 1, "a", 4), change("D", 2, "b"), change("I", 3, "d", 1))
+    with monkeypatch.context() as patch:
+        killed_after(patch, changes, "merge_silver")
+        with pytest.raises(RuntimeError, match="killed"):
+            shop.refresh()
+    assert shop.scores() == {"a": 4, "c": 5, "d": 1}
+    again = shop.refresh()
+    assert (again["status"], again["version"]) == ("merged", 1)
+    assert shop.scores() == {"a": 4, "c": 5, "d": 1}
+
+
+def test_F1_files_without_their_commit_are_not_there_and_the_next_run_commits(shop, monkeypatch):
+    shop.write(at(1), change("U", 1, "a", 4))
+    with monkeypatch.context() as patch:
+        killed_after(patch, changes, "merge_silver")
+        with pytest.raises(RuntimeError, match="killed"):
+            shop.refresh()
+    log = f"{shop.lake.silver}/visits/_delta_log"
+    for name in ("00000000000000000001.json", "00000000000000000001.crc"):
+        shop.lake.storage.delete(f"{log}/{name}")
+    shop.lake.spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
+    assert shop.scores() == {"a": 5, "b": 5, "c": 5}
+    assert shop.refresh()["version"] == 1
+    assert shop.scores() == {"a": 4, "b": 5, "c": 5}
+
+
+def test_F7_without_its_checkpoint_a_table_is_built_anew(shop):
+    shop.write(at(1), change("U", 1, "a", 4))
+    shop.refresh()
+    progress = json.loads(shop.lake.storage.read(f"{shop.lake.silver}/_checkpoints/visits/progress.json"))
+    shutil.rmtree(f"{shop.lake.silver}/_checkpoints/visits/{progress['generation']}")
+    shop.write(at(2), change("U", 2, "b", 3))
+    assert shop.refresh()["status"] == "rebuilt"
+    assert shop.scores() == {"a": 4, "b": 3, "c": 5}
+    shop.write(at(3), change("U", 3, "c", 2))
+    assert shop.refresh()["status"] == "merged"
+    assert shop.scores() == {"a": 4, "b": 3, "c": 2}
+
+
+def test_F5_a_broken_change_file_fails_by_name_until_it_is_replaced(shop):
+    file = shop.write(at(1), change("U", 1, "a", 4))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-100])
+    assert at(1) in shop.refresh()["error"]
+    assert shop.scores() == {"a": 5, "b": 5, "c": 5}
+    file.write_bytes(whole)
+    assert shop.refresh()["error"] is None
+    assert shop.scores() == {"a": 4, "b": 5, "c": 5}
+
+
+def test_D3_changes_of_a_wider_type_stop_before_silver_and_name_the_column(shop):
+    shop.write(at(1), change("U", 1, "a", 4))
+    shop.write(at(2), change("U", 2, "b", 3), columns=COLUMNS.replace("score smallint", "score bigint"))
+    assert "its column 'score' is bigint, which cannot become smallint" in shop.refresh()["error"]
+    assert shop.scores() == {"a": 5, "b": 5, "c": 5}
+
+
+def test_D1_a_column_added_to_the_contract_flows_through_and_is_null_before(shop):
+    shop.write(at(1), (*change("U", 1, "a", 4), "blue"), columns=f"{COLUMNS}, colour string")
+    assert shop.refresh()["ignored_columns"] == ["colour"]
+    shop.contract = replace(shop.contract, columns=(*shop.contract.columns, make_column("colour", "text")))
+    assert shop.refresh()["status"] == "rebuilt"
+    rows = shop.lake.spark.read.format("delta").load(f"{shop.lake.silver}/visits").collect()
+    assert {row["id"]: row["colour"] for row in rows} == {"a": "blue", "b": None, "c": None}
+
+
+def test_too_many_bad_rows_of_the_table_stop_it_and_the_next_run_sees_all_of_bronze(shop):
+    shop.write(at(1), change("U", 1, "a", 9), change("U", 2, "b", 9), change("U", 3, "c", 9))
+    assert "3 of 3 rows (100 %) break the contract, which allows 60 %" in shop.refresh()["error"]
+    assert shop.scores() == {"a": 5, "b": 5, "c": 5}
+    shop.write(at(2), change("U", 4, "a", 4), change("U", 5, "b", 4))
+    assert shop.refresh()["status"] == "rebuilt"
+    assert (shop.scores(), shop.scores("_quarantine/visits")) == ({"a": 4, "b": 4}, {"c": 9})
+
+
+def test_the_export_has_what_the_warehouse_lacks_and_nothing_when_it_has_all(shop):
+    shop.refresh(loaded={})
+    assert shop.exported() | {"manifest": ""} == {"mode": "full", "from": None, "to": 0, "rows": 3, "manifest": ""}
+    assert shop.copied() == [(None, "a", 5), (None, "b", 5), (None, "c", 5)]
+    shop.write(at(1), change("U", 1, "a", 4), change("D", 2, "b"), change("I", 3, "d", 1))
+    shop.refresh()
+    shop.write(at(2), change("U", 4, "a", 9), change("U", 5, "d", 2), change("I", 6, "e"), change("D", 7, "e"))
+    shop.refresh(loaded={"visits": 0})
+    assert shop.exported()["mode"] == "changes"
+    assert (shop.exported()["from"], shop.exported()["to"]) == (0, 2)
+    assert shop.copied() == [("D", "a", 4), ("D", "b", 5), ("U", "d", 2)]
+    shop.refresh(loaded={"visits": 2})
+    assert shop.exported() == {"mode": "none", "from": 2, "to": 2, "rows": 0}
+    shop.refresh(loaded={})
+    assert shop.exported()["mode"] == "full"
+    assert shop.copied() == [(None, "c", 5), (None, "d", 2)]
+
+
+def test_where_the_change_feed_does_not_reach_back_everything_is_exported(shop):
+    shop.write(at(1), change("U", 1, "a", 4))
+    shop.refresh()
+    shutil.rmtree(f"{shop.lake.silver}/visits/_change_data")
+    shop.refresh(loaded={"visits": 0})
+    assert (shop.exported()["mode"], shop.exported()["to"]) == ("full", 1)
+    assert shop.copied() == [(None, "a", 4), (None, "b", 5), (None, "c", 5)]
+
+
+def test_small_files_are_joined_and_the_warehouse_sees_no_change_in_that(shop, monkeypatch):
+    monkeypatch.setattr(maintenance, "SMALL_FILES", 1)
+    shop.write(at(1), change("I", 1, "d"))
+    shop.refresh()
+    before = shop.refresh(loaded={"visits": 1})
+    after = shop.refresh(loaded={"visits": 1}, maintain=True)
+    assert (before["files"], after["files"]) == (3, 2)
+    assert shop.exported()["mode"] == "none"
+    assert shop.scores() == {"a": 5, "b": 5, "c": 5, "d": 5}
+
+
+def test_F3_a_second_writer_is_told_who_writes(lake, monkeypatch):
+    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.2)
+    with (
+        lock.writer_lock(lake.storage, lake.silver, "first"),
+        pytest.raises(lock.Locked, match="application first has been writing since"),
+        lock.writer_lock(lake.storage, lake.silver, "second"),
+    ):
+        pass
+    with lock.writer_lock(lake.storage, lake.silver, "third"):
+        pass
+
+
+def test_F3_the_lock_of_a_killed_application_is_taken_over(lake, monkeypatch):
+    monkeypatch.setattr(lock, "EXPIRY_SECONDS", 1)
+    lake.storage.create(f"{lake.silver}/_lock.json", '{"application": "killed", "since": "2026-11-22T12:00:00Z"}')
+    with lock.writer_lock(lake.storage, lake.silver, "next"):
+        assert json.loads(lake.storage.read(f"{lake.silver}/_lock.json"))["application"] == "next"
+    assert not lake.storage.exists(f"{lake.silver}/_lock.json")
