@@ -84,6 +84,8 @@ class Rows:
         """Put the objects into their buckets, which are there already, and remove files that belong to none."""
         for _, _, store in s3_stores.iter_stores():
             forget_object_tags(store)
+            for name in store.buckets:  # the folder of one that was just being deleted may be gone
+                (self.root / name).mkdir(parents=True, exist_ok=True)
         known: dict[str, set[str]] = {}
         for name, key, number, file, (version, its_tags) in rows:
             bucket, tags = find(name)
