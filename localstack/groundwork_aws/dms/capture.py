@@ -9,6 +9,7 @@ between two of these steps when the process is killed is written again, with the
 
 import logging
 import queue
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -155,11 +156,14 @@ class Capture:
                 self.fresh = False
                 self._save()
 
+            one_at_a_time = threading.Lock()
+
             def completed(plan: Plan) -> None:
-                self.checkpoint.loaded[dotted(plan)] = snapshot.lsn
-                self.checkpoint.keys[dotted(plan)] = keys.get(names(plan.table), [])
-                self.checkpoint.suspended.pop(dotted(plan), None)
-                self._save()
+                with one_at_a_time:
+                    self.checkpoint.loaded[dotted(plan)] = snapshot.lsn
+                    self.checkpoint.keys[dotted(plan)] = keys.get(names(plan.table), [])
+                    self.checkpoint.suspended.pop(dotted(plan), None)
+                    self._save()
 
             if self.task["type"] == "full-load-and-cdc":
                 errors = self.loader.load_all(plans, snapshot.name, completed)
