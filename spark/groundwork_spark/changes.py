@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from groundwork_spark import bronze, delta_table, history, quarantine, transforms
+from groundwork_spark.delta_table import Merged
 from groundwork_spark.lake import Lake
 from groundwork_spark.log import say
 from groundwork_spark.progress import Progress
@@ -74,7 +75,7 @@ def apply(batch: Batch, progress: Progress) -> tuple[Progress, int]:
     changes = rows.transform(transforms.netted(contract, progress.change_seq))
     fated = with_fate(batch, changes, progress).localCheckpoint()
     measure = whole = measured(fated, contract)
-    if not measure.first:
+    if measure.keys and not measure.first:
         raise bronze.BronzeError(f"{contract.table}: a change has no change_seq in {', '.join(batch.files.values())}")
     if measure.late:
         say(f"{contract.table}: late or repeated changes, looked up in {len(batch.known)} files")
@@ -85,11 +86,17 @@ def apply(batch: Batch, progress: Progress) -> tuple[Progress, int]:
     with delta_table.transaction(batch.session, progress.generation, batch.number):
         if measure.keys:
             progress = merge_quarantine(batch.lake, contract, fated, progress, measure)
-            merge_silver(batch, fated, measure, progress.generation)
+            grown = merge_silver(batch, fated, measure, progress.generation)
+            counted = progress.rows + grown if grown is not None else count(batch)
+            progress = progress.having(rows=counted)
         if contract.history:
             replayed = all_versions(batch, changes) if whole.late else None
             history.follow(batch.lake, batch.session, contract, rows, replayed)
     return progress, whole.rows
+
+
+def count(batch: Batch) -> int:
+    return delta_table.snapshot(batch.session, batch.lake.table(batch.contract)).rows
 
 
 def measured(fated: DataFrame, contract: Contract) -> Measure:
@@ -157,25 +164,28 @@ def merge_quarantine(
     return progress.having(quarantined=counts)
 
 
-def merge_silver(batch: Batch, changes: DataFrame, measure: Measure, generation: str) -> None:
-    """Merge within the partitions that the changes name, then where else their keys may be."""
+def merge_silver(batch: Batch, changes: DataFrame, measure: Measure, generation: str) -> int | None:
+    """Merge within the partitions that the changes name, then where else their keys may be.
+
+    Returns by how many rows silver grew; None where some of it was committed before.
+    """
     contract, table = batch.contract, batch.lake.table(batch.contract)
     if not contract.key:
-        names = silver_schema(contract).names
-        delta_table.append(changes.where("NOT _gone").select(*names), table)
-        return
+        delta_table.append(changes.where("NOT _gone").select(*silver_schema(contract).names), table)
+        return None
     if not contract.partition:
-        merge_everywhere(table, contract, changes)
-        return
+        merged = merge_everywhere(table, contract, changes)
+        return merged and merged.grown
     months = ", ".join(f"'{month}'" for month in measure.partitions) or "NULL"
     here = f"t.`{contract.partition_name}` IN ({months})"
-    touched = delta_table.merge(table, changes, f"{here} AND {same_key(contract)}", clauses(contract, "AND s._new"))
-    if touched is not None and touched + measure.idle == measure.keys:
-        return
+    merged = delta_table.merge(table, changes, f"{here} AND {same_key(contract)}", clauses(contract, "AND s._new"))
+    if merged and merged.touched + measure.idle == measure.keys:
+        return merged.grown
     elsewhere = not_merged(batch.session, table, contract, changes).localCheckpoint()
     if not elsewhere.isEmpty():
         with delta_table.transaction(batch.session, f"{generation}-elsewhere", batch.number):
             merge_everywhere(table, contract, elsewhere)
+    return None
 
 
 def not_merged(spark: SparkSession, table: str, contract: Contract, changes: DataFrame) -> DataFrame:
@@ -186,8 +196,8 @@ def not_merged(spark: SparkSession, table: str, contract: Contract, changes: Dat
     return absent.unionByName(changes.where("_gone").join(there, key, "left_semi"))
 
 
-def merge_everywhere(table: str, contract: Contract, changes: DataFrame) -> None:
-    delta_table.merge(table, changes, same_key(contract), clauses(contract))
+def merge_everywhere(table: str, contract: Contract, changes: DataFrame) -> Merged | None:
+    return delta_table.merge(table, changes, same_key(contract), clauses(contract))
 
 
 def same_key(contract: Contract) -> str:

@@ -41,10 +41,6 @@ class Snapshot:
     def rows(self) -> int:
         return sum(file.rows for file in self.files)
 
-    @property
-    def bytes(self) -> int:
-        return sum(file.size for file in self.files)
-
 
 def read(spark: SparkSession, table: str) -> DataFrame:
     return spark.read.format("delta").load(table)
@@ -96,14 +92,21 @@ def append(rows: DataFrame, table: str) -> None:
     rows.write.format("delta").mode("append").save(table)
 
 
-def merge(table: str, changes: DataFrame, matches: str, clauses: str) -> int | None:
-    """``MERGE INTO`` the table, whose rows are ``t``, the changes ``s``. How many rows it touched.
+@dataclass(frozen=True)
+class Merged:
+    """How many rows of the table a merge touched, and by how many it grew."""
 
-    None where its transaction was committed before.
-    """
+    touched: int
+    grown: int
+
+
+def merge(table: str, changes: DataFrame, matches: str, clauses: str) -> Merged | None:
+    """``MERGE INTO`` the table, whose rows are ``t``, the changes ``s``. None: its transaction was committed before."""
     statement = f"MERGE INTO delta.`{table}` AS t USING {{changes}} AS s ON {matches} {clauses}"
     result = changes.sparkSession.sql(statement, changes=changes).collect()
-    return result[0]["num_affected_rows"] if result else None
+    if not result:
+        return None
+    return Merged(result[0]["num_affected_rows"], result[0]["num_inserted_rows"] - result[0]["num_deleted_rows"])
 
 
 def assignments(names: list[str]) -> str:
@@ -114,10 +117,19 @@ def values(names: list[str]) -> str:
     return f"({', '.join(f'`{n}`' for n in names)}) VALUES ({', '.join(f's.`{n}`' for n in names)})"
 
 
+def version(spark: SparkSession, table: str) -> int:
+    """The table's version as this application, its only writer, knows it."""
+    return current_state(spark, table).version()
+
+
+def current_state(spark: SparkSession, table: str):
+    log = spark._jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, table)
+    return log.unsafeVolatileSnapshot()
+
+
 def snapshot(spark: SparkSession, table: str) -> Snapshot:
-    """The table as this application, its only writer, knows it."""
-    known = spark._jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, table)
-    state = known.unsafeVolatileSnapshot()
+    """That version, with its files."""
+    state = current_state(spark, table)
     adds = DataFrame(state.allFiles().toDF(), spark).select(
         "path",
         "size",

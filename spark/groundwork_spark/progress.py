@@ -31,8 +31,6 @@ class Progress:
     streaming: bool = False
     change_seq: str = ""
     rows: int = 0
-    files: int = 0
-    bytes: int = 0
     quarantined: dict[str, int] = field(default_factory=dict)
     ignored_columns: list[str] = field(default_factory=list)
 

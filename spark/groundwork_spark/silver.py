@@ -67,8 +67,6 @@ class Outcome:
     rows: int = 0
     quarantined: dict[str, int] = field(default_factory=dict)
     ignored_columns: list[str] = field(default_factory=list)
-    files: int = 0
-    bytes: int = 0
     seconds: float = 0.0
     error: str | None = None
 
@@ -132,7 +130,7 @@ def refresh(lake: Lake, source: Source, maintain: bool = False) -> Outcome:
     status = {"rebuild": "rebuilt", "follow": "merged", "nothing": "unchanged"}[source.work]
     outcome = describe(contract, progress, status, rows_read, time.monotonic() - started)
     say(
-        f"{contract.table}: {status}, {rows_read:,} rows read, {outcome.rows:,} rows in {outcome.files} files, "
+        f"{contract.table}: {status}, {rows_read:,} rows read, {outcome.rows:,} rows in silver, "
         f"{sum(outcome.quarantined.values()):,} in quarantine, version {outcome.version} ({outcome.seconds:.1f} s)"
     )
     return outcome
@@ -167,6 +165,7 @@ def rebuild(lake: Lake, source: Source) -> tuple[Progress, int]:
     if contract.history:
         history.rebuild(lake, contract, rows)
     now = delta_table.snapshot(lake.spark, table)
+    lake.storage.write(lake.manifest(contract), manifest({file.url: file.size for file in now.files}))
     progress = Progress(
         generation=f"{time.time_ns():x}",
         basis=source.basis,
@@ -252,24 +251,19 @@ def maintain_tables(lake: Lake, contract: Contract) -> None:
 
 
 def settle(lake: Lake, source: Source, progress: Progress) -> Progress:
-    """Write down where the table now is, and the manifest of its files.
+    """Write down where the table now is.
 
     A merge that feeds Delta's change feed adds a column to its data files, which COPY by position would stumble over:
     after one there is no manifest, until the export makes a copy.
     """
     contract = source.contract
-    now = delta_table.snapshot(lake.spark, lake.table(contract))
-    if now.version == progress.rebuilt:
-        lake.storage.write(lake.manifest(contract), manifest({file.url: file.size for file in now.files}))
-    else:
+    version = delta_table.version(lake.spark, lake.table(contract))
+    if version != progress.rebuilt:
         lake.storage.delete(lake.manifest(contract))
     done = progress.having(
-        version=now.version,
+        version=version,
         seen=source.seen,
         seen_until=max((file.modified for file in source.files), default=0),
-        rows=now.rows,
-        files=len(now.files),
-        bytes=now.bytes,
         ignored_columns=source.ignored_columns,
     )
     return done.write(lake.storage, lake.checkpoints(contract))
@@ -284,7 +278,5 @@ def describe(contract: Contract, progress: Progress, status: str, rows_read: int
         rows=progress.rows,
         quarantined=progress.quarantined,
         ignored_columns=progress.ignored_columns,
-        files=progress.files,
-        bytes=progress.bytes,
         seconds=round(seconds, 2),
     )
