@@ -15,7 +15,7 @@ from groundwork_aws.dms.full_load import now
 from groundwork_aws.dms.parquet import Format, Writer
 from groundwork_aws.dms.target import Target, Upload
 
-TABLES_PENDING = 2
+TABLES_PENDING = 1
 A_MILLISECOND = timedelta(milliseconds=1)
 
 

@@ -25,7 +25,7 @@ from groundwork_aws.dms.postgres import Source
 
 log = logging.getLogger("SOURCE_CAPTURE")
 HEARTBEAT = "awsdms_heartbeat"
-MESSAGES_AT_ONCE = 32768
+MESSAGES_AT_ONCE = 16384
 CATALOG = """
 SELECT n.nspname AS schema, c.relname AS name,
        coalesce(k.columns, '{}') AS key,
