@@ -20,7 +20,6 @@ from groundwork_contracts import Contract, load_contracts
 from seed_data.catalogue import catalogue_tables
 from seed_data.csv_folder import SeedError
 from seed_data.dice import Dice
-from seed_data.loader import CONTRACTS
 from seed_data.market import Market
 from seed_data.orders import order_tables
 from seed_data.text import lines
@@ -89,7 +88,7 @@ def main() -> None:
     arguments = parser.parse_args()
     started = time.monotonic()
     try:
-        rows = generate(arguments.scale, arguments.seed, arguments.out, load_contracts(CONTRACTS), show_progress)
+        rows = generate(arguments.scale, arguments.seed, arguments.out, load_contracts(), show_progress)
     except SeedError as error:
         sys.exit(f"generator: {error}")
     elapsed = time.monotonic() - started

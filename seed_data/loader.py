@@ -18,8 +18,6 @@ from psycopg import sql
 from seed_data import ddl
 from seed_data.csv_folder import SeedError, check_folder, chunks
 
-CONTRACTS = Path(__file__).resolve().parent.parent / "contracts" / "olist"
-
 
 @dataclass(frozen=True)
 class Progress:
@@ -168,18 +166,13 @@ def count_rows(connection, tables: Iterable[Contract]) -> dict[str, int]:
     return {t.table: connection.execute(f"SELECT count(*) FROM {t.schema}.{t.table}").fetchone()[0] for t in tables}
 
 
-def contracts() -> dict[str, Contract]:
-    """The contracts beside this package, by table."""
-    return load_contracts(CONTRACTS)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="folder with Kaggle's nine CSV files")
     parser.add_argument("dsn", help="connection string of the source's database")
     arguments = parser.parse_args()
     try:
-        loaded = load(arguments.folder, arguments.dsn, contracts(), print_progress)
+        loaded = load(arguments.folder, arguments.dsn, load_contracts(), print_progress)
     except SeedError as error:
         sys.exit(f"seed: {error}")
     if not loaded.changed:

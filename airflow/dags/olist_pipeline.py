@@ -1,20 +1,23 @@
-"""Olist, from the source to the marts: full load, Delta tables, catalog, warehouse, star schema.
+"""Olist, from the source to the marts: replication, Delta tables, catalog, warehouse, star schema.
 
-Every task may be cleared and run again: what an earlier try has started is found and not started twice, and what is
-written is replaced as a whole. Data is never half-written: each layer keeps its old state until the new one is ready.
+DMS captures the source's changes all the time; a run takes what it has written since the run before through the later
+layers. Every task may be cleared and run again: what an earlier try has started is found and not started twice, and
+what is there already is not written again. Data is never half-written: each layer keeps its old state until the new
+one is ready.
 
 ### Triage notes
 
 **bronze**
 
-- `start_full_load`: *InvalidResourceStateFault* about a connection test means that DMS cannot reach an endpoint. Test
-  the endpoints' connections; the failure message of the test says why (password, network, bucket).
+- `replicate`: *InvalidResourceStateFault* about a connection test means that DMS cannot reach an endpoint. Test the
+  endpoints' connections; the failure message of the test says why (password, network, bucket).
 - `wait_for_full_load`: the task failed. Its `LastFailureMessage` and table statistics name the table; mend it and
-  clear `start_full_load`.
+  clear `replicate`. A replication slot that is lost cannot be gone on with: start the task with `reload-target`.
 
 **silver**
 
 - `create_cluster`: the answer of EMR names the parameter that it refuses.
+- `loaded_versions`: Redshift's error is in the log.
 - `run_silver`: the log ends with EMR's reason and the step's log file. *TooManyRejected* means that a source sends
   rows that break its contract: look into `olist_silver.quarantine_<table>`, then mend the source, or the contract.
 - `terminate_cluster`: runs whatever happened. When it fails, end the cluster by hand: it costs money. (It ends by
@@ -30,8 +33,10 @@ marts are loaded all the same.
 
 **warehouse**
 
-- `create_schema`, `load_<table>`: the statement's error is in the log. All statements of a table are one transaction:
-  its rows are the old ones until it succeeds. Clear the task.
+- `load_changes`: the log names the tables and Redshift's error. All statements of a table are one transaction, which
+  also records the version of silver that it brings: its rows are the old ones until it succeeds, and what is loaded is
+  not loaded again. Clear the task. *silver's changes begin at version …* means that somebody else has loaded
+  meanwhile: start a new run.
 
 **marts**: `dbt_producer_watcher` is the one `dbt build` of all models and tests; its log shows what failed. Each model
 has a task beside it, which fails with its model, and with a model or a test that it depends on. Mend it and start a new
@@ -44,24 +49,30 @@ from pathlib import Path
 from airflow.configuration import conf
 from airflow.providers.amazon.aws.operators.emr import EmrTerminateJobFlowOperator
 from airflow.providers.amazon.aws.operators.glue_crawler import GlueCrawlerRunOperator
-from airflow.providers.amazon.aws.operators.redshift_data import RedshiftDataOperator
-from airflow.providers.amazon.aws.sensors.dms import DmsTaskCompletedSensor
 from airflow.sdk import DAG, TaskGroup
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import ExecutionMode, InvocationMode, LoadMode, TestBehavior
-from groundwork_operators import AthenaCheckOperator, DmsFullLoadOperator, EmrClusterOperator, EmrRunStepOperator
+from groundwork_operators import (
+    AthenaCheckOperator,
+    DmsReplicatingSensor,
+    DmsReplicationOperator,
+    EmrClusterOperator,
+    EmrRunStepOperator,
+)
+from warehouse_operators import LoadedVersionsOperator, LoadWarehouseOperator
 
-TABLES = [
-    "customers",
-    "geolocation",
-    "order_items",
-    "order_payments",
-    "order_reviews",
-    "orders",
-    "product_category_name_translation",
-    "products",
-    "sellers",
-]
+# The source's tables, each with its key.
+TABLES = {
+    "customers": ["customer_id"],
+    "geolocation": [],
+    "order_items": ["order_id", "order_item_id"],
+    "order_payments": ["order_id", "payment_sequential"],
+    "order_reviews": ["review_id", "order_id"],
+    "orders": ["order_id"],
+    "product_category_name_translation": ["product_category_name"],
+    "products": ["product_id"],
+    "sellers": ["seller_id"],
+}
 SILVER_STEP = {
     "Name": "silver",
     "ActionOnFailure": "CONTINUE",
@@ -78,12 +89,16 @@ SILVER_STEP = {
             "s3://{{ var.value.bronze_bucket }}/olist/shop",
             "--silver",
             "s3://{{ var.value.silver_bucket }}/olist",
+            "--loaded",
+            "{{ ti.xcom_pull(task_ids='silver.loaded_versions') }}",
         ],
     },
 }
 WAREHOUSE = {
     "workgroup_name": "{{ var.value.redshift_workgroup }}",
     "database": "{{ var.value.redshift_database }}",
+    # A statement takes seconds, wherever it runs.
+    "poll_interval": 0.5,
 }
 # Airflow's own configuration, which is MWAA's too; nothing here is read from the network.
 poll_seconds = conf.getint("groundwork", "poll_seconds", fallback=30)
@@ -110,22 +125,27 @@ with DAG(
     },
 ) as dag:
     with TaskGroup("bronze") as bronze:
-        start_full_load = DmsFullLoadOperator(
-            task_id="start_full_load",
+        replicate = DmsReplicationOperator(
+            task_id="replicate",
             replication_task_arn="{{ var.value.replication_task_arn }}",
-            doc_md="Starts the DMS task: all nine tables, from the source into Parquet files in the bronze bucket.",
+            doc_md="Has the DMS task run: all nine tables into Parquet files in the bronze bucket, then every change.",
         )
-        wait_for_full_load = DmsTaskCompletedSensor(
+        wait_for_full_load = DmsReplicatingSensor(
             task_id="wait_for_full_load",
             replication_task_arn="{{ var.value.replication_task_arn }}",
             mode="reschedule",
             poke_interval=poll_seconds,
             timeout=timedelta(hours=2).total_seconds(),
-            doc_md="Waits until DMS has loaded every table.",
+            doc_md="Waits until DMS has loaded every table and captures changes.",
         )
-        start_full_load >> wait_for_full_load
+        replicate >> wait_for_full_load
 
     with TaskGroup("silver") as silver:
+        loaded_versions = LoadedVersionsOperator(
+            task_id="loaded_versions",
+            **WAREHOUSE,
+            doc_md="What the warehouse has of each table: silver exports what has changed since.",
+        )
         create_cluster = EmrClusterOperator(
             task_id="create_cluster",
             job_flow_overrides="emr/cluster.json",
@@ -146,6 +166,7 @@ with DAG(
             doc_md="Ends the cluster, whatever became of the step.",
         ).as_teardown(setups=create_cluster)
         create_cluster >> run_silver >> terminate_cluster
+        loaded_versions >> run_silver
 
     with TaskGroup("catalog") as catalog:
         for layer in ("bronze", "silver", "quarantine"):
@@ -165,27 +186,17 @@ with DAG(
             workgroup="{{ var.value.athena_workgroup }}",
             sleep_time=poll_seconds,
             params={"tables": TABLES},
-            doc_md="Every row of bronze is in silver or in quarantine: counted by Athena, table by table.",
+            doc_md="What bronze's changes leave is in silver or in quarantine: counted by Athena, table by table.",
         )
 
     with TaskGroup("warehouse") as warehouse:
-        create_schema = RedshiftDataOperator(
-            task_id="create_schema",
-            sql="CREATE SCHEMA IF NOT EXISTS silver",
-            poll_interval=poll_seconds,
+        LoadWarehouseOperator(
+            task_id="load_changes",
+            silver="s3://{{ var.value.silver_bucket }}/olist",
+            role_arn="{{ var.value.redshift_copy_role_arn }}",
             **WAREHOUSE,
-            doc_md="The schema of the loaded tables. It comes first, for nine loads at once would all create it.",
+            doc_md="Brings the tables to silver's current version, each in a transaction that records the version.",
         )
-        for table in TABLES:
-            load = RedshiftDataOperator(
-                task_id=f"load_{table}",
-                sql=[f"sql/create_{table}.sql", "sql/empty.sql", "sql/copy.sql"],
-                poll_interval=poll_seconds,
-                params={"table": table},
-                **WAREHOUSE,
-                doc_md=f"Replaces `silver.{table}` by the files of silver's current version, in one transaction.",
-            )
-            create_schema >> load
 
     marts = DbtTaskGroup(
         group_id="marts",

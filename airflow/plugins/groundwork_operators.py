@@ -14,31 +14,44 @@ from airflow.providers.amazon.aws.hooks.secrets_manager import SecretsManagerHoo
 from airflow.providers.amazon.aws.operators.athena import AthenaOperator
 from airflow.providers.amazon.aws.operators.dms import DmsStartTaskOperator
 from airflow.providers.amazon.aws.operators.emr import EmrAddStepsOperator, EmrCreateJobFlowOperator
+from airflow.providers.amazon.aws.sensors.dms import DmsTaskBaseSensor
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from botocore.exceptions import WaiterError
 
 
-class DmsFullLoadOperator(DmsStartTaskOperator):
-    """Start a replication task's full load, unless this DAG run has started it already.
+class DmsReplicationOperator(DmsStartTaskOperator):
+    """Have a replication task run: from the beginning where it never ran, else from where it stopped.
 
-    AWS wants ``start-replication`` for a task that never ran and ``reload-target`` for one that did
+    AWS wants ``start-replication`` for the one and ``resume-processing`` for the other
     (https://docs.aws.amazon.com/dms/latest/APIReference/API_StartReplicationTask.html). A task that is under way is
-    left alone. One that failed is loaded again.
+    left alone.
     """
 
     def execute(self, context) -> None:
         [task] = self.hook.find_replication_tasks_by_arn(self.replication_task_arn, without_settings=True)
-        if task["Status"] in ("starting", "running") or loaded_since(task, context["dag_run"].start_date):
-            self.log.info("The task is %s, started by an earlier try", task["Status"])
+        if task["Status"] in ("starting", "running"):
+            self.log.info("The task is %s", task["Status"])
             return
-        self.start_replication_task_type = "start-replication" if task["Status"] == "ready" else "reload-target"
+        self.start_replication_task_type = "start-replication" if task["Status"] == "ready" else "resume-processing"
         super().execute(context)
 
 
-def loaded_since(task: dict, moment) -> bool:
-    started = task.get("ReplicationTaskStats", {}).get("FreshStartDate")
-    return task["Status"] == "stopped" and started is not None and started >= moment
+class DmsReplicatingSensor(DmsTaskBaseSensor):
+    """Wait until the full load of a task's tables has ended and changes are captured.
+
+    Raises AirflowException with the task's last failure, or where tables could not be loaded.
+    """
+
+    def poke(self, context) -> bool:
+        [task] = self.hook.find_replication_tasks_by_arn(self.replication_task_arn, without_settings=True)
+        stats = task.get("ReplicationTaskStats", {})
+        if task["Status"] in ("failed", "stopped"):
+            raise AirflowException(f"the task is {task['Status']}: {task.get('LastFailureMessage', 'no reason given')}")
+        if errored := stats.get("TablesErrored"):
+            raise AirflowException(f"{errored} tables could not be loaded: the task's table statistics name them")
+        waiting = stats.get("TablesLoading", 0) + stats.get("TablesQueued", 0)
+        return task["Status"] == "running" and stats.get("FullLoadProgressPercent") == 100 and not waiting
 
 
 class EmrClusterOperator(EmrCreateJobFlowOperator):
@@ -115,6 +128,7 @@ class SeedSourceOperator(BaseOperator):
 
     def execute(self, context) -> None:
         # Beside the DAGs on MWAA. Not imported with them: the scheduler parses this file every half minute.
+        from groundwork_contracts import load_contracts
         from psycopg.conninfo import make_conninfo
 
         from seed_data import loader
@@ -130,7 +144,7 @@ class SeedSourceOperator(BaseOperator):
         try:
             with TemporaryDirectory() as folder:
                 self.download(Path(folder))
-                loaded = loader.load(folder, dsn, loader.contracts(), self.show)
+                loaded = loader.load(folder, dsn, load_contracts(), self.show)
             loader.create_dms_role(dsn, replication["password"])
         except SeedError as error:
             raise AirflowFailException(str(error)) from error

@@ -76,14 +76,14 @@ def test_every_variable_is_one_that_a_stack_writes():
 
 def test_nothing_is_read_while_a_dag_is_parsed_and_no_endpoint_is_named():
     files = source_files()
-    assert len(files) > 10
+    assert len(files) > 5
     for file in files:
         for word in ("Variable.get", "get_connection(", "http://", "localhost", "127.0.0.1", "endpoint_url"):
             assert word not in file.read_text(), file
 
 
-def test_every_table_of_the_contracts_is_loaded_and_every_model_is_a_task(bag):
-    assert set(TABLES) == set(load_contracts(ROOT / "contracts" / "olist"))
+def test_every_table_of_the_contracts_is_checked_and_every_model_is_a_task(bag):
+    assert set(TABLES) == set(load_contracts())
     dag = bag.dags["olist_pipeline"]
     models = {file.stem for file in (ROOT / "dbt" / "models").rglob("*.sql")}
     tasks = {task_id.removeprefix("marts.") for task_id in dag.task_ids if task_id.startswith("marts.")}
@@ -94,23 +94,6 @@ def test_the_one_dbt_runs_models_and_tests(bag):
     producer = bag.dags["olist_pipeline"].get_task("marts.dbt_producer_watcher")
     kinds = {kind for flag, kind in pairwise(producer.dbt_cmd_flags) if flag == "--resource-type"}
     assert {"model", "test", "unit_test"} <= kinds
-
-
-def test_a_load_is_one_list_of_three_statements(bag):
-    load = bag.dags["olist_pipeline"].get_task("warehouse.load_orders")
-    load.resolve_template_files()
-    values = {"silver_bucket": "the-silver", "redshift_copy_role_arn": "arn:aws:iam::1:role/copy"}
-    context = {"params": load.params.dump(), "var": {"value": values}}
-    create, empty, copy = load.render_template(load.sql, context)
-    assert create.startswith("CREATE TABLE IF NOT EXISTS silver.orders (")
-    assert empty.endswith("DELETE FROM silver.orders")
-    assert copy.split("\n") == [
-        "COPY silver.orders",
-        "FROM 's3://the-silver/olist/_manifests/orders.manifest'",
-        "IAM_ROLE 'arn:aws:iam::1:role/copy'",
-        "FORMAT AS PARQUET",
-        "MANIFEST",
-    ]
 
 
 def test_the_lake_check_counts_every_table(bag):

@@ -7,11 +7,16 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import AirflowException
 from botocore.stub import ANY, Stubber
-from groundwork_operators import AthenaCheckOperator, DmsFullLoadOperator, EmrClusterOperator, EmrRunStepOperator
+from groundwork_operators import (
+    AthenaCheckOperator,
+    DmsReplicatingSensor,
+    DmsReplicationOperator,
+    EmrClusterOperator,
+    EmrRunStepOperator,
+)
 
 TASK = "arn:aws:dms:us-east-1:000000000000:task:T"
 RUN_STARTED = datetime(2026, 11, 22, 3, tzinfo=UTC)
-BEFORE, AFTER = datetime(2026, 11, 21, tzinfo=UTC), datetime(2026, 11, 22, 3, 5, tzinfo=UTC)
 ALIVE = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]
 METADATA = {"ResponseMetadata": {"HTTPStatusCode": 200}}
 
@@ -41,35 +46,56 @@ def answers():
         stubber.assert_no_pending_responses()
 
 
-def replication_task(status: str, started: datetime | None) -> tuple:
-    stats = {"FreshStartDate": started} if started else {}
+def replication_task(status: str, **stats) -> tuple:
     task = {"ReplicationTaskArn": TASK, "Status": status, "ReplicationTaskStats": stats}
+    if status == "failed":
+        task["LastFailureMessage"] = "the slot is gone"
     request = {"Filters": [{"Name": "replication-task-arn", "Values": [TASK]}], "WithoutSettings": True}
     return "describe_replication_tasks", {"ReplicationTasks": [task]}, request
 
 
-def full_load() -> DmsFullLoadOperator:
-    return DmsFullLoadOperator(task_id="start_full_load", replication_task_arn=TASK, aws_conn_id=None)
+def replicate() -> DmsReplicationOperator:
+    return DmsReplicationOperator(task_id="replicate", replication_task_arn=TASK, aws_conn_id=None)
+
+
+def replicating() -> DmsReplicatingSensor:
+    return DmsReplicatingSensor(task_id="wait_for_full_load", replication_task_arn=TASK, aws_conn_id=None)
 
 
 @pytest.mark.parametrize(
-    ("status", "started", "kind"),
-    [
-        ("ready", None, "start-replication"),
-        ("stopped", BEFORE, "reload-target"),
-        ("failed", BEFORE, "reload-target"),
-        ("failed", AFTER, "reload-target"),
-    ],
+    ("status", "kind"),
+    [("ready", "start-replication"), ("stopped", "resume-processing"), ("failed", "resume-processing")],
 )
-def test_a_full_load_is_started_the_way_that_the_task_allows(answers, context, status, started, kind):
+def test_A13_replication_is_started_the_way_that_the_task_allows(answers, context, status, kind):
     request = {"ReplicationTaskArn": TASK, "StartReplicationTaskType": kind}
     start = ("start_replication_task", {"ReplicationTask": {"Status": "starting"}}, request)
-    answers(full_load(), replication_task(status, started), start).execute(context)
+    answers(replicate(), replication_task(status), start).execute(context)
 
 
-@pytest.mark.parametrize(("status", "started"), [("starting", AFTER), ("running", AFTER), ("stopped", AFTER)])
-def test_a_full_load_that_an_earlier_try_started_is_left_alone(answers, context, status, started):
-    answers(full_load(), replication_task(status, started)).execute(context)
+@pytest.mark.parametrize("status", ["starting", "running"])
+def test_a_replication_that_runs_is_left_alone(answers, context, status):
+    answers(replicate(), replication_task(status)).execute(context)
+
+
+@pytest.mark.parametrize(
+    ("status", "stats", "done"),
+    [
+        ("starting", {}, False),
+        ("running", {"FullLoadProgressPercent": 40, "TablesLoading": 3, "TablesQueued": 2}, False),
+        ("running", {"FullLoadProgressPercent": 100, "TablesLoading": 0, "TablesLoaded": 9}, True),
+    ],
+)
+def test_the_full_load_is_waited_for(answers, context, status, stats, done):
+    assert answers(replicating(), replication_task(status, **stats)).poke(context) is done
+
+
+@pytest.mark.parametrize(
+    ("status", "stats", "message"),
+    [("failed", {}, "the slot is gone"), ("running", {"TablesErrored": 1}, "1 tables could not be loaded")],
+)
+def test_a_failed_replication_is_not_waited_for(answers, context, status, stats, message):
+    with pytest.raises(AirflowException, match=message):
+        answers(replicating(), replication_task(status, **stats)).poke(context)
 
 
 def cluster() -> EmrClusterOperator:

@@ -6,6 +6,7 @@ patterns are those that AWS checks.
 
 import copy
 import functools
+import io
 import operator
 import re
 from types import SimpleNamespace
@@ -17,7 +18,6 @@ from airflow.dag_processing.dagbag import DagBag
 from botocore.exceptions import ParamValidationError
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 from botocore.validate import validate_parameters
-from olist_pipeline import TABLES
 
 ACCOUNT = "123456789012"
 VARIABLES = {
@@ -71,11 +71,15 @@ ANSWERS = {
     "ExecuteStatement": {"Id": STATEMENT},
     "BatchExecuteStatement": {"Id": STATEMENT},
     "DescribeStatement": {"Id": STATEMENT, "Status": "FINISHED"},
+    "GetStatementResult": {"Records": []},
+    "GetObject": {"Body": io.BytesIO(
+        b'{"tables": {"orders": {"mode": "full", "from": null, "to": 3, "manifest": "s3://silver/orders.manifest"}}}'
+    )},
 }  # fmt: skip
 # What AWS knows of the task before and after it was started.
-TASK_STATES = {"bronze.start_full_load": "ready", "bronze.wait_for_full_load": "stopped"}
+TASK_STATES = {"bronze.replicate": "ready", "bronze.wait_for_full_load": "running"}
 EXPECTED = {
-    "bronze.start_full_load": ["DescribeReplicationTasks", "StartReplicationTask"],
+    "bronze.replicate": ["DescribeReplicationTasks", "StartReplicationTask"],
     "bronze.wait_for_full_load": ["DescribeReplicationTasks"],
     "silver.create_cluster": ["ListClusters", "RunJobFlow", "DescribeCluster"],
     "silver.run_silver": ["ListSteps", "DescribeCluster", "AddJobFlowSteps", "DescribeStep"],
@@ -84,8 +88,14 @@ EXPECTED = {
     "catalog.crawl_silver": ["StartCrawler", "GetCrawler", "GetCrawlerMetrics"],
     "catalog.crawl_quarantine": ["StartCrawler", "GetCrawler", "GetCrawlerMetrics"],
     "lake_checks.no_row_lost": ["StartQueryExecution", "GetQueryExecution", "GetQueryResults"],
-    "warehouse.create_schema": ["ExecuteStatement", "DescribeStatement"],
-    **{f"warehouse.load_{table}": ["BatchExecuteStatement", "DescribeStatement"] for table in TABLES},
+    "silver.loaded_versions": ["BatchExecuteStatement", "DescribeStatement", "ExecuteStatement", "GetStatementResult"],
+    "warehouse.load_changes": [
+        "ExecuteStatement",
+        "DescribeStatement",
+        "GetStatementResult",
+        "GetObject",
+        "BatchExecuteStatement",
+    ],
 }
 
 

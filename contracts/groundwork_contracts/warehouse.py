@@ -20,16 +20,15 @@ BYTES_PER_CHARACTER = 4
 
 @dataclass(frozen=True)
 class Load:
-    """What brings a table from one version of silver to another: a COPY manifest with the whole table, or with changes.
+    """What brings a table to a version of silver: the URL of a COPY manifest with the whole table, or with changes.
 
-    ``mode`` is ``full``, ``changes`` (rows with `OPERATION` before their columns: U for a new or changed row, D for one
-    that is gone) or ``none``; ``from_version`` is None for a full load.
+    ``mode`` is ``full`` or ``changes``: rows with `OPERATION` before their columns, U for a new or changed row, D for
+    one that is gone.
     """
 
     mode: str
     manifest: str
-    from_version: int | None
-    to_version: int
+    version: int
 
 
 def create_schema() -> list[str]:
@@ -122,5 +121,5 @@ def copy(table: str, manifest: str, role: str) -> str:
 def record(contract: Contract, load: Load) -> list[str]:
     return [
         f"DELETE FROM {LOADS} WHERE table_name = '{contract.table}'",
-        f"INSERT INTO {LOADS} VALUES ('{contract.table}', {load.to_version})",
+        f"INSERT INTO {LOADS} VALUES ('{contract.table}', {load.version})",
     ]

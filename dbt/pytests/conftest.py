@@ -9,10 +9,10 @@ import psycopg2
 import psycopg2.extras
 import pytest
 from groundwork_contracts import load_contracts
+from groundwork_contracts.warehouse import create_table
 
 from groundwork.install import ROOT, venv
 from groundwork.local import services
-from groundwork.queries.warehouse_sql import create_table
 
 PROJECT = ROOT / "dbt"
 

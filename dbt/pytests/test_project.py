@@ -5,8 +5,7 @@ import json
 import pytest
 from groundwork_contracts import load_contracts
 
-from groundwork.install import ROOT
-from groundwork.queries.warehouse_sql import rendered
+from groundwork.queries import dbt_sources
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +27,6 @@ def test_every_model_names_its_grain_and_describes_every_column(catalog):
         assert described == set(columns["nodes"][key]["columns"]), model["name"]
 
 
-def test_generated_files_are_those_that_the_contracts_give():
-    stale = [
-        str(file.relative_to(ROOT))
-        for file, text in rendered(load_contracts(ROOT / "contracts" / "olist").values()).items()
-        if not file.is_file() or file.read_text() != text
-    ]
-    assert stale == [], "run python -m groundwork.queries.warehouse_sql"
+def test_the_sources_are_those_of_the_contracts():
+    written = dbt_sources.sources(load_contracts().values())
+    assert dbt_sources.FILE.read_text() == written, "run python -m groundwork.queries.dbt_sources"

@@ -121,7 +121,7 @@ def dags() -> dict[str, bytes]:
     found |= {"dbt" / file.relative_to(dbt): file for file in project}
     found |= {Path("seed_data", file): ROOT / "seed_data" / file for file in LOADER}
     found |= {file.relative_to(contracts): file for file in (contracts / "groundwork_contracts").glob("*.py")}
-    found |= {file.relative_to(ROOT): file for file in (contracts / "olist").glob("*.yaml")}
+    found |= {file.relative_to(contracts): file for file in (contracts / "olist").glob("*.yaml")}
     content = {
         f"{PREFIX}/dags/{name}": file.read_bytes() for name, file in sorted(found.items()) if file.suffix != ".pyc"
     }

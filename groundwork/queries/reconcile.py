@@ -1,8 +1,9 @@
 """Compares a table's rows in the source, bronze, silver with quarantine, and the warehouse, where they lie.
 
-What must hold: source = bronze, source = silver + quarantine, silver = warehouse. Each stage answers one query per
-table with its row count, key set and a checksum of every column (see `groundwork.queries.checksums`); the rows stay
-where they are. Only when something differs are the keys of the differing rows looked up.
+What must hold: source = bronze, source = silver + quarantine, silver = warehouse. Of bronze, which holds a full load and
+the changes since, it is what they leave. Each stage answers one query per table with its row count, key set and a
+checksum of every column (see `groundwork.queries.checksums`); the rows stay where they are. Only when something differs
+are the keys of the differing rows looked up.
 """
 
 from collections import Counter
@@ -184,11 +185,21 @@ def platform_stages(settings: Settings) -> dict[str, Stage]:
 
     return {
         "source": Stage(POSTGRES, lambda sql: ask_source(settings.source_dsn, sql), lambda c: f"{c.schema}.{c.table}"),
-        "bronze": Stage(ATHENA, athena, lambda c: f"olist_bronze.{c.table}"),
+        "bronze": Stage(ATHENA, athena, bronze_rows),
         "silver": Stage(ATHENA, athena, lambda c: f"olist_silver.{c.table}"),
         "quarantine": Stage(ATHENA, athena, lambda c: f"olist_silver.quarantine_{c.table}"),
         "warehouse": Stage(REDSHIFT, warehouse, lambda c: f"silver.{c.table}"),
     }
+
+
+def bronze_rows(contract: Contract) -> str:
+    """The rows that bronze's changes leave, in Athena's SQL. A table without a key only gains rows."""
+    columns, table = ", ".join(c.name for c in contract.columns), f"olist_bronze.{contract.table}"
+    if not contract.key:
+        return f"(SELECT {columns} FROM {table} WHERE op = 'I') AS remaining"
+    order = f"PARTITION BY {', '.join(contract.key)} ORDER BY coalesce(change_seq, '') DESC"
+    newest = f"SELECT {columns}, op, row_number() OVER ({order}) AS age FROM {table}"
+    return f"(SELECT {columns} FROM ({newest}) AS changes WHERE age = 1 AND op <> 'D') AS remaining"
 
 
 def ask_source(dsn: str, sql: str) -> list[list]:

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.csv
 from groundwork_contracts import load_contracts
 
-from seed_data.generator import CONTRACTS, generate
+from seed_data.generator import generate
 
-CONTRACT_FILES = load_contracts(CONTRACTS)
+CONTRACT_FILES = load_contracts()
 
 
 def main(scale: float) -> None:

@@ -67,7 +67,8 @@ def terminal(production):
     aws_at = aws.client("sts").meta.endpoint_url.replace("127.0.0.1", "aws.example")
     environment = {
         **isolated_environment(production.state), "PYTHONPATH": str(production.state), "TARGET": "production",
-        "OLIST_CSV_DIR": "", "SCALE": "0.01", "AWS_CONFIG_FILE": str(production.state / "aws.config"), "AWS_ENDPOINT_URL": aws_at,
+        "OLIST_CSV_DIR": "", "SCALE": "0.01",
+        "AWS_CONFIG_FILE": str(production.state / "aws.config"), "AWS_ENDPOINT_URL": aws_at,
         "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "EXPECTED_ACCOUNT": "000000000000",
     }  # fmt: skip
 
