@@ -1,9 +1,9 @@
 """Compares a table's rows in the source, bronze, silver with quarantine, and the warehouse, where they lie.
 
-What must hold: source = bronze, source = silver + quarantine, silver = warehouse. Of bronze, which holds a full load and
-the changes since, it is what they leave. Each stage answers one query per table with its row count, key set and a
-checksum of every column (see `groundwork.queries.checksums`); the rows stay where they are. Only when something differs
-are the keys of the differing rows looked up.
+What must hold: source = bronze, source = silver + quarantine, silver = warehouse. Of bronze, which holds a full load
+and the changes since, it is what they leave. Each stage answers one query per table with its row count, key set and a
+checksum of every column (see `groundwork.queries.checksums`); the rows stay where they are. Only when something
+differs are the keys of the differing rows looked up.
 """
 
 from collections import Counter

@@ -49,7 +49,11 @@ def test_cfn_lint_finds_nothing():
     ],
 )
 def test_a_crawler_has_a_target_for_every_contract(contracts, crawler, kind, folder):
-    assert targets(crawler, kind) == [f"{folder}/{table}/" for table in sorted(contracts)]
+    tables = [
+        *contracts,
+        *(f"{c.table}_history" for c in contracts.values() if c.history and crawler == "SilverCrawler"),
+    ]
+    assert targets(crawler, kind) == [f"{folder}/{table}/" for table in sorted(tables)]
 
 
 def test_the_replication_task_selects_the_schema_of_the_contracts(contracts):
