@@ -16,6 +16,8 @@ NOT_FOUND = 127
 
 
 def main(command: list[str]) -> int:
+    # A shell's background job ignores it, and what it starts does too, but where there is a handler.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     except OSError as error:
