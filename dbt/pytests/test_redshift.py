@@ -8,12 +8,11 @@ from collections import Counter
 import boto3
 import psycopg2
 import pytest
+from groundwork_contracts.warehouse import create_table
 from redshift import DATABASE, HOST, compiled, running_redshift
 
 from groundwork.install import ROOT, venv
 from groundwork.local import services
-
-CREATE_SILVER = ROOT / "airflow" / "dags" / "sql"
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +35,10 @@ def profile(folder) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def redshift(server, silver, tmp_path_factory):
+def redshift(server, silver, contracts, tmp_path_factory):
     """The silver schema as the DAG makes it, and the rows that the PostgreSQL build has."""
     with running_redshift(server, tmp_path_factory.mktemp("localstack")) as data_api:
-        tables = [(CREATE_SILVER / f"create_{table}.sql").read_text() for table in silver]
+        tables = [create_table(contracts[table]) for table in silver]
         rows = [f"insert into silver.{table} values {values(rows)}" for table, rows in silver.items()]
         schemas = [f"create schema {schema}" for schema in ("silver", "staging", "marts")]
         data_api.run(*schemas, *tables, *rows)
