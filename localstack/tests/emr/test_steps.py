@@ -123,10 +123,11 @@ def test_EMR_S_04_a_step_whose_process_is_killed_says_by_which_signal(clusters):
     assert "killed by signal 9 (SIGKILL)" in step["Status"]["FailureDetails"]["Message"]
 
 
-def test_EMR_S_05_cancelling_interrupts_a_running_step_and_drops_a_pending_one(emr, clusters):
-    catching = clusters.step("bash", "-c", "trap 'echo interrupted; exit 0' INT; while true; do sleep 0.1; done")
-    cluster = clusters.run(catching, clusters.step("true"), clusters.step("true"))
-    clusters.until(lambda: clusters.states(cluster)[0] == "RUNNING")
+def test_EMR_S_05_cancelling_interrupts_a_running_step_and_drops_a_pending_one(emr, clusters, tmp_path):
+    ready = tmp_path / "ready"
+    script = f"trap 'echo interrupted; exit 0' INT; touch {ready}; while true; do sleep 0.1; done"
+    cluster = clusters.run(clusters.step("bash", "-c", script), clusters.step("true"), clusters.step("true"))
+    clusters.until(lambda: clusters.states(cluster)[0] == "RUNNING" and ready.exists())
     first, second, third = emr.list_steps(ClusterId=cluster)["Steps"][::-1]
     answers = emr.cancel_steps(ClusterId=cluster, StepIds=[first["Id"], second["Id"]])["CancelStepsInfoList"]
     assert [answer["Status"] for answer in answers] == ["SUBMITTED", "SUBMITTED"]
