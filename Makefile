@@ -74,7 +74,7 @@ images: cli ## Build the containers' images and show their sizes
 env: cli ## Write the generated credentials to .env, for a plain `docker compose up`
 	@$(GROUNDWORK) env
 
-test: install ## Run all tests that need no platform running (10 minutes on two cores)
+test: install ## Run all tests that need no platform running (20 minutes on two cores)
 	@$(PYTHON) groundwork/install.py security
 	@tests/run
 
