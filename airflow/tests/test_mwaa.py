@@ -17,6 +17,7 @@ from airflow.dag_processing.dagbag import DagBag
 
 from groundwork.deployment import mwaa
 from groundwork.install import ROOT, find_python, uv
+from groundwork.local.airflow import as_variables
 
 PROJECT = tomllib.loads((ROOT / "airflow" / "pyproject.toml").read_text())
 # The one place that says what MWAA's image holds.
@@ -51,7 +52,7 @@ def start(home, component: str) -> dict[str, str]:
     options = mwaa.configuration_options("production", "the-workgroup.serverless.example")
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "DBT_", "AWS_"))},
-        **{f"AIRFLOW__{name.replace('.', '__').upper()}": value for name, value in options.items()},
+        **as_variables(options),
         "PATH": os.pathsep.join([str(Path(find_python("3.12")).parent), os.environ["PATH"]]),
         "AIRFLOW_HOME": str(home), "MWAA_AIRFLOW_COMPONENT": component, "PIP_USER": "true", "PIP_NO_COMPILE": "1",
     }  # fmt: skip
@@ -148,8 +149,7 @@ def test_the_dags_import_from_mwaas_folder_with_mwaas_options(home):
     environment = {
         "PATH": os.environ["PATH"], "HOME": str(home), "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
-        **{f"AIRFLOW__{name.replace('.', '__').upper()}": value.replace(mwaa.HOME, str(home))
-           for name, value in options.items()},
+        **as_variables({name: value.replace(mwaa.HOME, str(home)) for name, value in options.items()}),
     }  # fmt: skip
     command = [sys.executable, "-c", READ_DAGS, str(home / "dags")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from groundwork import aws
 from groundwork.deployment import changes, destroy, mwaa, set_up
 from groundwork.local import databases, services
-from groundwork.local.airflow import Airflow
+from groundwork.local.airflow import Airflow, as_variables
 from groundwork.local.postgres.server import Server, read_configuration
 from groundwork.local.runtimes.stages import make_certificate
 from groundwork.settings import Settings
@@ -29,7 +29,7 @@ SYNC_SECONDS = 2
 
 def rehearse(settings: Settings, say: Callable[[str], None]) -> None:
     """Deploy the environment, seed its source, destroy it. Raises UserError with what failed or what is left."""
-    with tempfile.TemporaryDirectory(prefix="groundwork-") as folder, stand_in(Path(folder)):
+    with tempfile.TemporaryDirectory(prefix="groundwork-") as folder, stand_in(Path(folder), settings.environment):
         rehearsed = replace(settings, state=Path(folder))
         changes.show(changes.changes(rehearsed))
         set_up.set_up(rehearsed, say)
@@ -37,11 +37,11 @@ def rehearse(settings: Settings, say: Callable[[str], None]) -> None:
 
 
 @contextmanager
-def stand_in(state: Path) -> Iterator[int]:
+def stand_in(state: Path, environment: str) -> Iterator[int]:
     """What stands for the account, to which this process then talks; gives LocalStack's port."""
     with running_source(state) as source, services.running_postgres(state, "warehouse") as warehouse:
         port = services.free_port()
-        airflow = managed_airflow(state, warehouse, port)
+        airflow = managed_airflow(state, environment, warehouse, port)
         localstack = services.localstack(
             port, state, warehouse.dsn(), "http://127.0.0.1:1", "none",
             source_dsn=source.dsn(), airflow_url=airflow.url_with_login,
@@ -64,7 +64,7 @@ def running_source(state: Path) -> Iterator[Server]:
         yield server
 
 
-def managed_airflow(state: Path, metadata: Server, localstack_port: int) -> Airflow:
+def managed_airflow(state: Path, environment: str, metadata: Server, localstack_port: int) -> Airflow:
     """An Airflow with a new metadata database, which calls AWS as MWAA's role does."""
     password = secrets.token_urlsafe()
     databases.create_role(metadata.dsn(), "airflow", password)
@@ -77,7 +77,7 @@ def managed_airflow(state: Path, metadata: Server, localstack_port: int) -> Airf
         fernet_key="",
         jwt_secret=secrets.token_urlsafe(64),
         secret_key=secrets.token_urlsafe(),
-        environment_name="production",
+        environment_name=environment,
         aws=services.aws_environment(localstack_port, caller="airflow"),
         dbt={},
     )
@@ -89,15 +89,12 @@ def as_on_mwaa(airflow: Airflow) -> list[services.Service]:
     """Airflow's services with MWAA's options, and with the folder that MWAA fills for all that they may import."""
     home = airflow.state.parent
     options = {
-        **mwaa.configuration_options("production", "127.0.0.1"),
+        **mwaa.configuration_options(airflow.environment_name, "127.0.0.1"),
         "core.dags_folder": f"{mwaa.HOME}/dags",
         "core.plugins_folder": f"{mwaa.HOME}/plugins",
         "dag_processor.refresh_interval": str(SYNC_SECONDS),
     }
-    variables = {
-        f"AIRFLOW__{name.replace('.', '__').upper()}": value.replace(mwaa.HOME, str(home))
-        for name, value in options.items()
-    }
+    variables = as_variables({name: value.replace(mwaa.HOME, str(home)) for name, value in options.items()})
     return [
         replace(service, environment={**service.environment, **variables, "PYTHONPATH": ""})
         for service in airflow.services()

@@ -110,10 +110,9 @@ class Airflow:
             **self.process_options(),
             **self.pipeline_options(),
         }
-        variables = {f"AIRFLOW__{name.replace('.', '__').upper()}": value for name, value in options.items()}
         return {
             "AIRFLOW_HOME": str(self.state),
-            **variables,
+            **as_variables(options),
             **self.aws,
             **self.dbt,
             "DBT_PROJECT_DIR": str(ROOT / "dbt"),
@@ -176,6 +175,11 @@ class Airflow:
             "groundwork.dbt_manifest": str(self.manifest),
             "groundwork.dbt_target": "local",
         }
+
+
+def as_variables(options: dict[str, str]) -> dict[str, str]:
+    """Options, each named ``section.name``, as the environment variables by which Airflow takes them."""
+    return {f"AIRFLOW__{name.replace('.', '__').upper()}": value for name, value in options.items()}
 
 
 def shared_options(environment: str) -> dict[str, str]:

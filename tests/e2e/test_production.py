@@ -54,7 +54,7 @@ def production(runtime, tmp_path_factory):
         patch.setenv("SCALE", "0.01")
         patch.setattr("sceptre.plan.actions.time", SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / 20)))
         read_settings.cache_clear()
-        with rehearsal.stand_in(state):
+        with rehearsal.stand_in(state, "production"):
             yield replace(read_settings(), state=state)
     read_settings.cache_clear()
 
