@@ -22,6 +22,9 @@ NAME = "docker"
 OLDEST_COMPOSE = (2, 21)
 OLDEST_ENGINE = (20, 10)
 SET_UP = "set-up"
+# BuildKit may build a layer twice for images that are built at a time, keep both, and take now the one, now the other:
+# every `up` would then find "new" images and replace what runs.
+ONE_AFTER_ANOTHER = {"COMPOSE_PARALLEL_LIMIT": "1"}
 INNER_PORTS = {"spark_master", "spark_worker_ui", "instance_controller", "supervisor"}
 Say = Callable[[str], None]
 
@@ -169,7 +172,7 @@ def build(settings: Settings, say: Say) -> None:
     say("building the images (some minutes for the first time)")
     progress = ["--progress", "auto"] if sys.stderr.isatty() else ["--quiet"]
     built = subprocess.run(
-        compose("build", *progress), env=environment(settings), cwd=ROOT, stdin=subprocess.DEVNULL,
+        compose("build", *progress), env=environment(settings) | ONE_AFTER_ANOTHER, cwd=ROOT, stdin=subprocess.DEVNULL,
         stdout=sys.stderr if sys.stderr.isatty() else subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     if built.returncode:
