@@ -1,6 +1,7 @@
 """``python -m groundwork_aws``: LocalStack with the plug-in, failing closed on unknown CloudFormation types."""
 
 import os
+from functools import partial
 
 from plux import PluginManager
 
@@ -24,6 +25,7 @@ def main() -> None:
     if os.environ.get("GROUNDWORK_LOCALSTACK_STATE_DIR"):
         os.environ["PROVIDER_OVERRIDE_S3"] = "kept"
     from localstack.runtime.main import main as run
+    from twisted.internet import endpoints
 
     from localstack import config  # reads the environment when it is imported
 
@@ -31,6 +33,8 @@ def main() -> None:
     known = PluginManager("localstack.cloudformation.resource_providers").list_names()
     config.CFN_IGNORE_UNSUPPORTED_TYPE_CREATE = known
     config.CFN_IGNORE_UNSUPPORTED_TYPE_UPDATE = known
+    # LocalStack listens at every IPv4 address, whichever GATEWAY_LISTEN names: anybody in the network could ask it.
+    endpoints.TCP4ServerEndpoint = partial(endpoints.TCP4ServerEndpoint, interface=config.GATEWAY_LISTEN[0].host)
     run()
 
 
