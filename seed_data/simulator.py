@@ -51,14 +51,16 @@ def simulate(
     seed: int,
     progress: Callable[[Tally], None] = lambda tally: None,
     is_over: Callable[[], bool] = lambda: False,
+    tally: Tally | None = None,
 ) -> Tally:
     """Make ``rate`` × ``seconds`` row changes; ``is_over`` ends it before, between two transactions.
 
-    Raises SeedError when the source is not there or not seeded.
+    Who gives the ``tally`` has what was made when the source is lost. Raises SeedError when the source is not there or
+    not seeded.
     """
     if rate <= 0 or seconds <= 0:
         raise SeedError(f"a rate of {rate:g} for {seconds:g} seconds changes nothing: give both above 0")
-    tally, started, reported = Tally(), time.monotonic(), time.monotonic()
+    tally, started, reported = tally or Tally(), time.monotonic(), time.monotonic()
     with connect(dsn) as connection:
         connection.execute("SET synchronous_commit = off")
         connection.commit()
@@ -134,7 +136,7 @@ def opened(connection: psycopg.Connection, seed: int) -> Shop:
             "customer_id",
         )
         return Shop(
-            dice=random.Random(seed),
+            dice=random.Random(f"{seed} {now}"),  # the same seed again, on what it made, makes no key twice
             now=now,
             places=[row[2:] for row in customers],
             persons=[Person(person, [record]) for person, record, *_ in customers],

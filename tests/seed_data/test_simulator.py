@@ -14,7 +14,7 @@ from groundwork.install import ROOT
 from seed_data.csv_folder import SeedError
 from seed_data.generator import generate
 from seed_data.loader import load
-from seed_data.simulator import simulate
+from seed_data.simulator import Tally, simulate
 
 AUDIT = """
 CREATE TABLE public.audit (id bigserial, transaction xid8, name text, kind text, old jsonb, new jsonb);
@@ -124,6 +124,13 @@ def test_it_ends_between_transactions_when_it_is_asked_to(source):
     assert process.returncode == 0
     [told] = re.findall(r"^([\d,]+) row changes in", output, re.MULTILINE)
     assert int(told.replace(",", "")) == len(audit(source))
+
+
+def test_the_same_seed_again_makes_no_key_twice_and_who_gives_the_tally_sees_it_grow(source):
+    simulate(source, 500, 1, seed=1)
+    tally = Tally()
+    simulate(source, 500, 1, seed=1, tally=tally)
+    assert tally.total >= 500
 
 
 @pytest.mark.parametrize("rate, seconds", [(0, 1), (1, 0), (-1, 1)])
