@@ -5,7 +5,7 @@ PYTHON ?= python3
 export TARGET CONFIRM EXPECTED_ACCOUNT RUNTIME WORKERS OLIST_CSV_DIR SCALE SEED ENGINE SQL
 
 .DEFAULT_GOAL := help
-.PHONY: help install cli doctor demo local-up local-down local-reset status run cost deploy-production destroy-production rehearse-production seed simulate reconcile iam-report query logs env images test e2e-test bench mwaa lint format fidelity
+.PHONY: help install cli doctor demo local-up local-down local-reset status run cost deploy-production destroy-production rehearse-production seed simulate reconcile soak scorecard iam-report query logs env images test e2e-test scenarios bench mwaa lint format fidelity
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-20s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,12 @@ rehearse-production: install ## Deploy production on LocalStack and destroy it t
 reconcile: ## Compare source, bronze, silver and warehouse, column by column
 	@$(GROUNDWORK) reconcile
 
+soak: cli ## Kill processes at random while a shop works on the source, then compare (MINUTES=10 SEED=1 RATE=20)
+	@$(GROUNDWORK) soak --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1) --rate $(or $(RATE),20)
+
+scorecard: cli ## Write docs/scorecard.html: what the last tests, soak, reconciliation and checks have shown
+	@$(GROUNDWORK) scorecard
+
 iam-report: ## Show which calls of the platform AWS would deny, and which permissions no call needed
 	@$(GROUNDWORK) iam-report
 
@@ -79,7 +85,10 @@ test: install ## Run all tests that need no platform running (20 minutes on two 
 	@tests/run
 
 e2e-test: cli ## Bring the platform up, run the pipeline and assert what came out
-	@$(STATE)/venvs/cli/bin/python -m pytest tests/e2e
+	@$(STATE)/venvs/cli/bin/python -m pytest tests/e2e --junitxml $(STATE)/proofs/junit/e2e.xml
+
+scenarios: cli ## Tell every story of tests/scenarios on the platform: processes killed, columns renamed (20 minutes)
+	@$(STATE)/venvs/cli/bin/python -m pytest tests/e2e/test_scenarios.py -m "long or not long" --junitxml $(STATE)/proofs/junit/scenarios.xml
 
 bench: install ## Measure speed and memory against named peers
 	@tests/benchmarks/run

@@ -270,17 +270,44 @@ def query(
 @command
 def reconcile(as_json: Json = False) -> None:
     """Compare source, bronze, silver and warehouse: counts, keys and a checksum of every column."""
+    from groundwork.proofs import records
     from groundwork.queries import reconcile as reconciliation
 
     this_machine()
     reach_aws()
     result = reconciliation.reconcile_platform(settings())
+    records.keep(settings(), "reconcile", reconciliation.as_json(result))
     if as_json:
         print_json(reconciliation.as_json(result))
     else:
         reconciliation.show(result)
     if not result.equal:
         raise typer.Exit(1)
+
+
+@command
+def soak(
+    minutes: Annotated[float, typer.Option(help="How long processes are killed.")] = 10,
+    seed: Annotated[int, typer.Option(help="Decides which process is killed when.")] = 1,
+    rate: Annotated[float, typer.Option(help="The shop's row changes a second meanwhile.")] = 20,
+) -> None:
+    """Kill the platform's processes at random while a shop works on the source; in the end all stages must be equal."""
+    from groundwork.proofs import soak as soaking
+
+    this_machine()
+    reach_aws()
+    told = soaking.soak(settings(), minutes, seed, rate, say)
+    console.results.print("\n".join(soaking.summary(told)), markup=False, highlight=False, soft_wrap=True)
+    if not told.equal:
+        raise typer.Exit(1)
+
+
+@command
+def scorecard() -> None:
+    """Write docs/scorecard.json and docs/scorecard.html: what the last runs of tests, soak and checks have shown."""
+    from groundwork.proofs import scorecard as scorecards
+
+    say(f"written: {scorecards.write(this_machine())}")
 
 
 @command

@@ -140,7 +140,7 @@ def test_down_keeps_the_data_and_reset_removes_it(project):
 
 
 def test_building_again_makes_no_other_images(settings):
-    """With new code in all of them, and four times: images built at a time were seen to alternate between two builds."""
+    """With new code in all of them, four times: images built at a time were seen to alternate between two builds."""
     fresh = ROOT / "contracts" / f"{uuid.uuid4().hex}.txt"
     fresh.touch()
     try:

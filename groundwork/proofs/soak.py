@@ -1,0 +1,210 @@
+"""The random-kill soak: while a shop works on the source, one process after another is killed, anywhere in a run.
+
+After each kill ``groundwork up`` and ``groundwork run`` must bring the platform back, and in the end source, bronze,
+silver and warehouse must be equal. The seed decides which process is killed when: each kind once, in random order,
+then each once again. A run that was under way at the kill may fail of it; one that began after it may not.
+"""
+
+import random
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from groundwork.install import ROOT
+from groundwork.local import runtimes
+from groundwork.pipeline import runs
+from groundwork.pipeline.airflow_api import airflow_of
+from groundwork.proofs import records
+from groundwork.proofs.victims import Victim, kill, victims
+from groundwork.queries import reconcile
+from groundwork.settings import Settings, UserError
+from seed_data import simulator
+from seed_data.csv_folder import SeedError
+
+Say = Callable[[str], None]
+LONGEST_WAIT = 60  # seconds into a run, before the kill
+PATIENCE = 180  # seconds for a process of the wanted kind to appear
+BACK = 3  # what the source may need to be back, before the shop opens again
+
+
+@dataclass(frozen=True)
+class Kill:
+    """``during`` are the tasks that ran then; ``recovered`` are the seconds until a run had succeeded again.
+
+    ``hit_run`` is what became of the run under way: ``success``, ``failed``, or None where there was none any more.
+    """
+
+    victim: str
+    at: float
+    during: tuple[str, ...]
+    hit_run: str | None
+    recovered: float
+
+
+@dataclass
+class Soak:
+    """What is told of a soak, also of one that is not over."""
+
+    seed: int
+    rate: float
+    runtime: str
+    started: str
+    kills: list[Kill] = field(default_factory=list)
+    row_changes: int = 0
+    seconds: float = 0.0
+    failure: str | None = None
+    equal: bool | None = None
+    differences: list[dict] = field(default_factory=list)
+
+    def as_json(self) -> dict:
+        recovered = [kill.recovered for kill in self.kills]
+        return {**asdict(self), "recovery_seconds": {"p50": quantile(recovered, 50), "p95": quantile(recovered, 95)}}
+
+
+def soak(settings: Settings, minutes: float, seed: int, rate: float, say: Say) -> Soak:
+    """Kill for so many minutes, then compare. The result is written after each kill. Raises UserError."""
+    told = Soak(seed, rate, runtimes.current(settings).NAME, records.now())
+    started = time.monotonic()
+    with Shop(settings.source_dsn, rate, seed) as shop:
+        try:
+            for victim, wait in plan(victims(settings), seed):
+                if time.monotonic() - started > minutes * 60:
+                    break
+                told.kills.append(kill_and_recover(settings, victim, wait, started, say))
+                keep(settings, told, shop, started)
+        except UserError as error:
+            told.failure = str(error)
+            keep(settings, told, shop, started)
+            raise
+    say(f"the shop is closed after {shop.row_changes:,} row changes; the last run and the comparison")
+    groundwork("run", log=settings.logs / "soak.log")
+    result = reconcile.reconcile_platform(settings)
+    told.equal = result.equal
+    told.differences = [{"table": t.name, **asdict(d)} for t in result.tables for d in t.differences]
+    keep(settings, told, shop, started)
+    return told
+
+
+def plan(candidates: list[Victim], seed: int):
+    """Whom to kill, and how many seconds into a run: endless, all kinds in each round."""
+    dice = random.Random(seed)
+    while True:
+        for victim in dice.sample(candidates, len(candidates)):
+            yield victim, dice.uniform(0, LONGEST_WAIT)
+
+
+def kill_and_recover(settings: Settings, victim: Victim, wait: float, started: float, say: Say) -> Kill:
+    """Kill in the middle of a run, then do what a user does. Raises UserError where that does not help."""
+    airflow, log = airflow_of(settings), settings.logs / "soak.log"
+    run = airflow.active_run(runs.DAG) or airflow.trigger(runs.DAG)
+    time.sleep(wait)
+    deadline = time.monotonic() + PATIENCE
+    tasks = running_tasks(airflow, run)
+    while not kill(settings, victim):
+        if time.monotonic() > deadline:
+            raise UserError(f"there was no {victim.name} to kill in {PATIENCE} s: does the run {run} get on?")
+        if not airflow.active_run(runs.DAG):
+            run = airflow.trigger(runs.DAG)
+        time.sleep(0.5)
+        tasks = running_tasks(airflow, run)
+    killed = time.monotonic()
+    say(f"killed: {victim.name}, during {', '.join(tasks) or 'no task'}")
+    groundwork("up", log=log)
+    hit = airflow_of(settings).active_run(runs.DAG)
+    state = None
+    if hit:
+        done = groundwork("run", log=log, may_fail=True)
+        state = "success" if done else "failed"
+    if state != "success":
+        groundwork("run", log=log)
+    recovered = time.monotonic() - killed
+    say(f"  recovered in {recovered:.0f} s{', the run that was hit failed' if state == 'failed' else ''}")
+    return Kill(victim.name, round(killed - started, 1), tasks, state, round(recovered, 1))
+
+
+def running_tasks(airflow, run: str) -> tuple[str, ...]:
+    return tuple(sorted(t.id for t in airflow.tasks(runs.DAG, run) if t.state == "running"))
+
+
+def groundwork(command: str, log: Path, may_fail: bool = False) -> bool:
+    """Whether the command succeeded. Raises UserError with its last words where it may not fail."""
+    with log.open("ab") as output:
+        begin = output.tell()
+        done = subprocess.run(
+            [sys.executable, "-m", "groundwork.cli", command], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+        )
+    if done.returncode and not may_fail:
+        words = log.read_bytes()[begin:].decode(errors="replace").splitlines()[-25:]
+        raise UserError(f"`groundwork {command}` does not repair the platform:\n" + "\n".join(words))
+    return done.returncode == 0
+
+
+class Shop:
+    """A simulator in a thread of its own, which opens again when the source was lost."""
+
+    def __init__(self, dsn: str, rate: float, seed: int):
+        self.dsn, self.rate, self.seed = dsn, rate, seed
+        self.tallies: list[simulator.Tally] = []
+        self.closed = threading.Event()
+        self.thread = threading.Thread(target=self.work, daemon=True)
+
+    def __enter__(self) -> "Shop":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.closed.set()
+        self.thread.join()
+
+    @property
+    def row_changes(self) -> int:
+        return sum(tally.total for tally in self.tallies)
+
+    def work(self) -> None:
+        while not self.closed.is_set():
+            self.tallies.append(tally := simulator.Tally())
+            try:
+                simulator.simulate(
+                    self.dsn, self.rate, float("inf"), self.seed, is_over=self.closed.is_set, tally=tally
+                )
+            except (SeedError, psycopg.Error):
+                self.closed.wait(BACK)
+
+
+# --- what is told -----------------------------------------------------------------------------------------------------
+
+
+def keep(settings: Settings, told: Soak, shop: Shop, started: float) -> None:
+    told.row_changes, told.seconds = shop.row_changes, round(time.monotonic() - started, 1)
+    records.keep(settings, "soak", told.as_json())
+
+
+def summary(told: Soak) -> list[str]:
+    """What was killed and how long that took, and whether the stages are equal."""
+    lines = [
+        f"{kill.victim:24} {kill.recovered:6.0f} s  during {', '.join(kill.during) or 'no task'}" for kill in told.kills
+    ]
+    seconds = told.as_json()["recovery_seconds"]
+    lines += [
+        f"{len(told.kills)} kills (seed {told.seed}), {told.row_changes:,} row changes in {told.seconds:.0f} s; "
+        f"recovered in {seconds['p50']} s (p50), {seconds['p95']} s (p95)",
+        "source, bronze, silver and warehouse are equal" if told.equal else "the stages are NOT equal:",
+    ]
+    for d in told.differences:
+        lines.append(f"  {d['table']}: {d['aspect']} differs in {d['comparison']}: {d['left']} and {d['right']}")
+        lines += [f"    {key}" for key in d["keys"]]
+    return lines
+
+
+def quantile(values: list[float], percent: int) -> float | None:
+    """The value that so many percent of them do not exceed; None of nothing."""
+    if len(values) < 2:
+        return values[0] if values else None
+    return round(statistics.quantiles(values, n=100, method="inclusive")[percent - 1], 1)

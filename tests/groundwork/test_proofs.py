@@ -1,0 +1,115 @@
+"""What proves the platform is itself proved: it kills what it says, sees what listens, and counts what was tested."""
+
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+
+from groundwork.install import ROOT
+from groundwork.proofs import faults, page, soak, sockets, victims
+from groundwork.settings import settings as read_settings
+
+CHILD = """
+import socket, time
+server = socket.create_server(("127.0.0.3", 0))
+print(server.getsockname()[1], flush=True)
+time.sleep(60)
+"""
+PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return replace(read_settings(), state=tmp_path)
+
+
+@pytest.fixture
+def parent():
+    """A process whose child listens, and what the child says its port is."""
+    process = subprocess.Popen([sys.executable, "-c", PARENT, CHILD], stdout=subprocess.PIPE, text=True)
+    yield process, int(process.stdout.readline())
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_what_a_service_started_is_found_by_its_depth_and_its_sockets_are_seen(parent):
+    process, port = parent
+    assert sockets.listening(process.pid) == {f"127.0.0.3:{port}"}
+    assert victims.descendants(process.pid, 0) == [process.pid]
+    [child] = victims.descendants(process.pid, 1)
+    assert child != process.pid
+    assert victims.descendants(process.pid, 2) == []
+    subprocess.run(["kill", "-9", str(child)], check=True)
+    process.wait(timeout=10)
+
+
+def test_an_address_of_ipv6_is_readable():
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+        assert f"[::1]:{server.getsockname()[1]}" in {address for _, address in sockets.listed()}
+
+
+def test_the_seed_decides_who_is_killed_when_and_each_kind_has_its_turn():
+    kinds = [victims.Victim(name, name) for name in "abcde"]
+    first, again, other = (list(islice(soak.plan(kinds, seed), 10)) for seed in (1, 1, 2))
+    assert first == again != other
+    assert {victim.name for victim, _ in first[:5]} == {victim.name for victim, _ in first[5:]} == set("abcde")
+
+
+def test_percentiles_are_of_what_was_measured():
+    assert soak.quantile([], 95) is None
+    assert soak.quantile([7.0], 50) == 7.0
+    assert soak.quantile([1.0, 2.0, 3.0, 4.0, 5.0], 50) == 3.0
+    assert soak.quantile([1.0, 2.0, 3.0, 4.0, 5.0], 95) == 4.8
+
+
+def test_every_letter_that_a_test_names_is_a_fault_of_the_list(settings):
+    listed = {fault.id for fault in faults.faults(settings)}
+    assert set(faults.tests_by_fault(ROOT)) <= listed
+    assert len(listed) == 86
+
+
+@pytest.mark.parametrize(
+    "name, ids",
+    [
+        ("test_A5_A17_killed_it_comes_whole", ["A5", "A17"]),
+        ("test_DMS_S3_17_D1_D2_new_files", ["D1", "D2"]),
+        ("test_the_A5_is_a_paper", ["A5"]),
+        ("test_GA5_no_letter_of_its_own", []),
+    ],
+)
+def test_a_fault_is_named_by_letter_and_number(name, ids):
+    assert faults.IN_NAME.findall(name) == ids
+
+
+def test_the_outcome_of_a_fault_is_the_worst_of_its_tests(settings):
+    """Out of what pytest really leaves."""
+    file = settings.state / "test_some.py"
+    file.write_text(
+        "import pytest\n"
+        "@pytest.mark.parametrize('n', [1, 2])\ndef test_A1_(n): assert n == 1\n"
+        "def test_A2_(): pass\n"
+        "def test_A3_(): pytest.skip('not here')\n"
+    )
+    results = settings.state / "proofs" / "junit" / "spark.xml"
+    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml", results, file]
+    assert subprocess.run(run, cwd=settings.state, capture_output=True).returncode == 1
+    named = {f"A{n}": [f"test_A{n}_"] for n in (1, 2, 3, 4)}
+    went = faults.outcomes(settings)
+    assert [faults.fault(f"A{n}", "", named, went).state for n in (1, 2, 3, 4, 5)] == [
+        "failed", "passed", "not run", "not run", "no test",
+    ]  # fmt: skip
+    assert faults.junit(settings, "spark").counted("passed") == 2
+
+
+def test_the_page_says_what_is_not_known_and_escapes_what_it_shows():
+    figure = {"group": "Speed", "name": "x < y", "value": None, "target": "<= 5 s", "good": None, "source": "`make x`"}
+    fault = {"id": "A1", "what": 'it\'s "killed"', "state": "passed"}
+    card = {"written": "now", "machine": "a machine", "figures": [figure], "faults": [fault], "soak": None}
+    text = page.page(card)
+    assert "x &lt; y" in text
+    assert "not known" in text
+    assert "target: &lt;= 5 s" in text
