@@ -68,7 +68,7 @@ class Batch:
             self._shape(found)
         elif isinstance(found, Truncated):
             self._truncate(found)
-        elif table := self.tables.get(found.relation.oid):
+        elif table := self.tables[found.relation.oid]:
             self._write(table, self._applicable(table, found))
 
     def _shape(self, relation: Relation) -> None:
@@ -96,7 +96,7 @@ class Batch:
         return type(self.job.layout)(**{**vars(self.job.layout), "include_op": include_op})
 
     def _truncate(self, found: Truncated) -> None:
-        table = self.tables.get(found.relation.oid)
+        table = self.tables[found.relation.oid]
         if not table or found.lsn < self.checkpoint.loaded.get(".".join(table.names), found.lsn + 1):
             return
         self._count(table.names, {"Ddls": 1})

@@ -26,7 +26,7 @@ from groundwork_aws.dms.full_load import Plan
 from groundwork_aws.dms.loading import Loader
 from groundwork_aws.dms.pgoutput import Decoder
 from groundwork_aws.dms.planning import TaskFailed, names
-from groundwork_aws.dms.slot import HEARTBEAT, Slot, catalog
+from groundwork_aws.dms.slot import HEARTBEAT, CatalogTable, Slot, catalog
 
 log = logging.getLogger("SOURCE_CAPTURE")
 POLL_SECONDS = 0.2
@@ -48,7 +48,7 @@ class Capture:
         self.task, self.job, self.loader, self.report, self.requests = task, job, loader, report, requests
         self.source, self.planner, self.settings = job.source, job.planner, job.settings
         self.file_names, self.path = FileNames(job.changes.timezone), Path(task["checkpoint"])
-        self.stop, self.decoder = requests.stop, Decoder()
+        self.stop = requests.stop
         self.stop_at: int | None = None
         self.beyond, self.published = 0, None
 
@@ -78,10 +78,11 @@ class Capture:
         with psycopg.connect(self.source.connection_string(), autocommit=True) as connection:
             self.connection, self.slot = connection, Slot(self.source, connection, self.task["slot"])
             self.slot.lock()
-            self.tables: dict[int, Captured | None] = {}
+            # both from anew: what the decoder has told of a table once it does not tell again
+            self.decoder, self.tables = Decoder(), dict[int, Captured | None]()
             self._begin()
-            for plan in self.plans:
-                self.job.target.abort_uploads(self.job.target.table_folder(plan.target_schema, plan.target_table))
+            folders = (self.job.target.table_folder(plan.target_schema, plan.target_table) for plan in self.plans)
+            self.job.target.abort_uploads(tuple(folders))
             if not self.stop.is_set() and (reason := self._load_missing()):
                 return reason
             return self._follow()
@@ -104,6 +105,8 @@ class Capture:
         else:
             self.slot.check(self.checkpoint.position)
             self._start_position()
+            held = (self.slot.head() - self.checkpoint.position) / (1 << 20)
+            log.info("The slot %s holds %.1f MB of WAL to be read", self.slot.name, held)
         self._publish()
 
     def _start_position(self) -> None:
@@ -149,7 +152,7 @@ class Capture:
     def _load(self, plans: list[Plan], first: bool) -> None:
         """Load tables in a snapshot whose place in the WAL is known: older changes of them are not written again."""
         wait = self.settings["FullLoadSettings"]["TransactionConsistencyTimeout"]
-        keys = {name: table.key for name, table in catalog(self.connection).items()}
+        known = catalog(self.connection)
         with self.slot.snapshot(wait, lasting=first) as snapshot:
             if first:
                 self.checkpoint.position = self.checkpoint.number = snapshot.lsn
@@ -161,12 +164,16 @@ class Capture:
             def completed(plan: Plan) -> None:
                 with one_at_a_time:
                     self.checkpoint.loaded[dotted(plan)] = snapshot.lsn
-                    self.checkpoint.keys[dotted(plan)] = keys.get(names(plan.table), [])
+                    self.checkpoint.keys[dotted(plan)] = known[names(plan.table)].key
                     self.checkpoint.suspended.pop(dotted(plan), None)
                     self._save()
 
+            def loaded(plan: Plan) -> None:
+                check_unchanged(known[names(plan.table)], catalog(self.connection).get(names(plan.table)))
+                completed(plan)
+
             if self.task["type"] == "full-load-and-cdc":
-                errors = self.loader.load_all(plans, snapshot.name, completed)
+                errors = self.loader.load_all(plans, snapshot.name, loaded)
                 if errors and self.loader.failed.is_set():
                     raise TaskFailed(f"{len(errors)} of {len(plans)} tables could not be loaded. {' '.join(errors)}")
             else:
@@ -192,7 +199,6 @@ class Capture:
     def _due(self) -> bool:
         """Whether it is time for a batch: something happened, and long enough ago, or much."""
         head = self.slot.head()
-        self.retries = 0
         if head <= self.seen:
             return False
         self.news = self.news or time.monotonic()
@@ -235,7 +241,7 @@ class Capture:
         except BaseException:
             batch.files.abort()
             raise
-        self.beyond = batch.beyond
+        self.beyond, self.retries = batch.beyond, 0
         self.seen, self.news = (head, None) if messages < CHANGES_AT_ONCE else (self.seen, self.news)
         return messages >= CHANGES_AT_ONCE
 
@@ -316,6 +322,19 @@ class Capture:
 
     def _save(self) -> None:
         self.checkpoint.write(self.path)
+
+
+class StructureChanged(Exception):
+    """A table was altered while it was loaded."""
+
+
+def check_unchanged(before: CatalogTable, after: CatalogTable | None) -> None:
+    """A snapshot sees no rows of a table that was rewritten since, as for another type. Raises StructureChanged."""
+    if after is None or after.structure != before.structure:
+        raise StructureChanged(
+            f"its structure changed during the full load, from ({before.structure}) to "
+            f"({after.structure if after else 'none: it was dropped'}). Reload the table"
+        )
 
 
 def dotted(plan: Plan) -> str:

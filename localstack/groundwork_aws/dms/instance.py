@@ -14,8 +14,8 @@ from threading import Thread
 from groundwork_aws.dms import replication
 
 processes = multiprocessing.get_context("forkserver")
-# by name: in LocalStack's own process the memory module must change nothing
-processes.set_forkserver_preload(["groundwork_aws.dms.memory", replication.__name__])
+# by name: in LocalStack's own process that module must change nothing
+processes.set_forkserver_preload(["groundwork_aws.dms.preloaded", replication.__name__])
 
 
 def make_ready() -> None:

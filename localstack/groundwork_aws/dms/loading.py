@@ -34,7 +34,8 @@ class Loader:
     def load_all(self, plans: list[Plan], snapshot: str = "", completed: Callable[[Plan], None] = lambda plan: None):
         """Load the tables, of MaxFullLoadSubTasks at most TABLES_AT_ONCE at a time. Gives back what went wrong.
 
-        All are read in ``snapshot``, an exported one, where there is one. ``completed`` is told of each that is loaded.
+        All are read in ``snapshot``, an exported one, where there is one. ``completed`` is told of each that is loaded,
+        and what it raises is the table's error.
         """
         self.duckdb, self.snapshot, self.completed = connect(self.source), snapshot, completed
         with ThreadPoolExecutor(min(TABLES_AT_ONCE, self.at_once)) as pool:
@@ -60,6 +61,7 @@ class Loader:
             fail_on_truncation = self.source.fail_on_lob_truncation
             reader = unloaded(self.duckdb, plan, self.snapshot)
             load(reader, plan, self.target, self.layout, self.format, fail_on_truncation, loaded, self.stop)
+            self.completed(plan)
         except Stopped:
             self.report(table=table, state="Table cancelled", rows=rows)
             return None
@@ -69,7 +71,6 @@ class Loader:
             if self.stop_on_error:
                 self.failed.set()
             return f"{table[0]}.{table[1]}: {error}"
-        self.completed(plan)
         self.report(table=table, state="Table completed", rows=rows)
         log.info("Load finished for table %s.%s. %d rows received.", *table, rows)
         return None

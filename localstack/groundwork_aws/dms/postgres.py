@@ -16,6 +16,8 @@ import pyarrow as pa
 from groundwork_aws.dms.mappings import identifier
 
 CONNECT_TIMEOUT_SECONDS = 10
+# After four times as long without a sign of life a connection counts as broken; TCP alone would wait for hours.
+SILENCE_SECONDS = 10
 # How values are written as texts.
 SESSION = (
     "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres -c extra_float_digits=3 -c bytea_output=hex "
@@ -50,7 +52,8 @@ class Source:
         return psycopg.conninfo.make_conninfo(
             host=self.host, port=self.port, dbname=self.database, user=self.user, password=self.password,
             sslmode=ssl_mode, connect_timeout=CONNECT_TIMEOUT_SECONDS, application_name="awsdms",
-            options=SESSION,
+            options=SESSION, keepalives_idle=SILENCE_SECONDS, keepalives_interval=SILENCE_SECONDS, keepalives_count=3,
+            tcp_user_timeout=SILENCE_SECONDS * 4000,
         )  # fmt: skip
 
 

@@ -29,6 +29,8 @@ MESSAGES_AT_ONCE = 16384
 CATALOG = """
 SELECT n.nspname AS schema, c.relname AS name,
        coalesce(k.columns, '{}') AS key,
+       (SELECT string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum)
+        FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS structure,
        CASE c.relreplident WHEN 'f' THEN true WHEN 'd' THEN k.columns IS NOT NULL
             WHEN 'i' THEN EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisreplident)
             ELSE false END AS has_identity
@@ -43,17 +45,19 @@ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^pg_' A
 
 @dataclass(frozen=True)
 class CatalogTable:
-    """``key`` is the primary key, ``has_identity`` says whether updates and deletes can be published."""
+    """``key`` is the primary key, ``structure`` the columns with their types, ``has_identity`` says whether updates and
+    deletes can be published."""
 
     schema: str
     name: str
     key: list[str]
+    structure: str
     has_identity: bool
 
 
 def catalog(connection: psycopg.Connection) -> dict[tuple[str, str], CatalogTable]:
-    rows = connection.execute(CATALOG).fetchall()
-    return {(schema, name): CatalogTable(schema, name, key, has) for schema, name, key, has in rows}
+    tables = (CatalogTable(*row) for row in connection.execute(CATALOG))
+    return {(table.schema, table.name): table for table in tables}
 
 
 @dataclass(frozen=True)

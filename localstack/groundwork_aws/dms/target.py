@@ -33,11 +33,13 @@ class Target:
             if keys:
                 self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": keys, "Quiet": True})
 
-    def abort_uploads(self, prefix: str) -> None:
-        """Give up the uploads that a process below the prefix began and did not live to end."""
-        pages = self.s3.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
-        for upload in (upload for page in pages for upload in page.get("Uploads", [])):
-            self.s3.abort_multipart_upload(Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    def abort_uploads(self, prefixes: tuple[str, ...]) -> None:
+        """Give up the uploads that a process below the prefixes began and did not live to end."""
+        place = {"Bucket": self.bucket, "Prefix": self.folder.strip("/")}
+        for page in self.s3.get_paginator("list_multipart_uploads").paginate(**place):
+            for upload in page.get("Uploads", []):
+                if upload["Key"].startswith(prefixes):
+                    self.s3.abort_multipart_upload(Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
 
 class Upload:

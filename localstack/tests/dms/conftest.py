@@ -2,8 +2,12 @@
 
 import io
 import json
+import math
+import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from threading import Thread
 
 import psycopg
 import pyarrow.parquet as pq
@@ -270,3 +274,39 @@ def wait_until(true, what=lambda: None, seconds: float = 30):
         assert time.monotonic() < deadline, what()
         time.sleep(0.05)
     return found
+
+
+class Proxy:
+    """A TCP proxy before a server. After ``left`` more bytes it breaks every connection and takes no new one."""
+
+    def __init__(self, port: int):
+        self.server, self.left = ("127.0.0.1", port), math.inf
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port, self.open = self.listener.getsockname()[1], []
+        Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            client, _ = self.listener.accept()
+            if self.left < 0:
+                client.close()
+                continue
+            server = socket.create_connection(self.server)
+            self.open += [client, server]
+            for source, sink in ((client, server), (server, client)):
+                Thread(target=self._forward, args=(source, sink), daemon=True).start()
+
+    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                self.left -= len(data)
+                if self.left < 0:
+                    self._cut()
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def _cut(self) -> None:
+        for end in self.open:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        self.open.clear()

@@ -4,10 +4,13 @@ Here the replication process is run without the API, so that a test can end it w
 """
 
 import json
+import math
 import os
+import re
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import boto3
 import psycopg
@@ -20,7 +23,7 @@ from groundwork_aws.dms.postgres import Source
 from groundwork_aws.dms.settings import merged
 from groundwork_aws.dms.slot import remove_from
 from tests.dms import conftest
-from tests.dms.conftest import document, include, own, transform, wait_until
+from tests.dms.conftest import Proxy, document, include, own, transform, wait_until
 
 from groundwork.local import services
 
@@ -213,6 +216,91 @@ def test_A1_a_table_that_was_not_loaded_whole_is_loaded_again_and_the_others_are
     wait_until(lambda: replayed(task.rows()) == at_source(source))
     states = [e["state"] for e in task.events if e.get("table", ("", ""))[1] == "orders"]
     assert states == ["Table completed"]
+
+
+def test_A16_the_network_to_the_source_and_to_s3_is_cut_and_the_task_goes_on_by_itself(
+    source, source_server, schema, shop, bucket, endpoint_url, tmp_path
+):
+    to_source, to_s3 = Proxy(source_server.port), Proxy(urlsplit(endpoint_url).port)
+    work = make_work(to_source.port, schema, bucket, f"http://127.0.0.1:{to_s3.port}", tmp_path)
+    task = Task(work, tmp_path, bucket)
+    task.s3 = boto3.client("s3", **work["aws"] | {"endpoint_url": endpoint_url})
+    task.follow()
+    rows = "INSERT INTO orders SELECT {} + i, 1, repeat(md5(i::text), 12) FROM generate_series(1, 20000) i"
+    for number, proxy in enumerate((to_s3, to_source), 1):
+        before, proxy.left = len(task.rows()), 6_000_000  # half of what the rows take
+        own(source, rows.format(number * 100_000))
+        wait_until(lambda n=number: sum("Task is retried" in e.get("log", "") for e in task.events) > n)
+        assert len(task.rows()) == before  # nothing of it shows
+        proxy.left = math.inf
+        wait_until(lambda: replayed(task.rows()) == at_source(source), lambda: task.events)
+    assert len(task.changes()) == len({row["seq"] for row in task.changes()}) == 40000
+    task.stop()
+    assert task.s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
+    remove_from(Source(**make_work(source_server.port, schema, bucket, "", tmp_path)["source"]), work["slot"], None)
+
+
+def test_B7_B10_rows_of_every_key_and_a_row_that_changes_very_often(task, source, schema):
+    own(source, "CREATE TABLE items (id int, line int, price int, city text, PRIMARY KEY (id, line))")
+    own(source, "INSERT INTO items VALUES (1, 1, 1, 'A'), (1, 2, 2, 'B')")
+    # a replica identity by another index than the primary key's
+    own(source, "CREATE TABLE visits (id int PRIMARY KEY, code int NOT NULL, price int, city text)")
+    own(source, "CREATE UNIQUE INDEX code ON visits (code); ALTER TABLE visits REPLICA IDENTITY USING INDEX code")
+    own(source, "INSERT INTO visits VALUES (1, 10, 1, 'A'), (2, 20, 2, 'B')")
+    task.follow()
+    own(source, "UPDATE items SET price = 3 WHERE line = 2; DELETE FROM items WHERE line = 1")
+    own(source, "UPDATE visits SET price = 3 WHERE id = 1; DELETE FROM visits WHERE id = 2")
+    own(source, "UPDATE orders SET price = price WHERE id = 2")
+    own(source, "DO $$ BEGIN FOR i IN 1..30000 LOOP UPDATE orders SET price = i WHERE id = 1; "
+                "IF i % 100 = 0 THEN COMMIT; END IF; END LOOP; END $$")  # fmt: skip
+    wait_until(lambda: len(task.changes()) == 30001, lambda: task.events)
+    assert [(r["Op"], r["id"], r["line"], r["price"]) for r in task.changes("items")] == [
+        ("U", 1, 2, 3),
+        ("D", 1, 1, None),
+    ]
+    assert [(r["Op"], r["id"], r["code"], r["price"]) for r in task.changes("visits")] == [
+        ("U", 1, 10, 3), ("D", None, 20, None),
+    ]  # fmt: skip
+    assert replayed(task.rows()) == at_source(source)
+    lines = Path(f"/proc/{task.replication.process.pid}/status").read_text().splitlines()
+    [peak] = [int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")]
+    assert peak < 300  # MB
+
+
+@pytest.mark.guess
+def test_D4_a_table_that_is_altered_while_tables_load_ends_in_an_error_and_the_others_go_on(task, source, schema):
+    own(source, "CREATE TABLE a_slow_one (id int PRIMARY KEY, filler text)")
+    own(source, "INSERT INTO a_slow_one SELECT i, repeat('x', 500) FROM generate_series(1, 200000) i")
+    task.start()  # one table at a time, by name
+    loading = {"table": (schema, "a_slow_one"), "state": "Full load", "rows": 0}
+    wait_until(lambda: loading in task.events, lambda: task.events)
+    own(source, "ALTER TABLE orders ALTER id TYPE bigint")  # rewrites the table: an older snapshot sees no rows
+    wait_until(lambda: any("position" in event for event in task.events), lambda: task.events)
+    states = {event["table"][1]: event["state"] for event in task.events if "table" in event}
+    assert states == {"a_slow_one": "Table completed", "orders": "Table error"}
+    [error] = [event["log"] for event in task.events if "structure changed" in event.get("log", "")]
+    assert "from (id integer, price numeric(10,2), city text) to (id bigint, " in error
+    own(source, "DELETE FROM orders; DELETE FROM a_slow_one WHERE id = 1")
+    wait_until(lambda: task.changes("a_slow_one"))
+    assert task.changes() == []
+    task.stop()
+    task.follow(fresh=False)  # what is not loaded yet is loaded now
+    own(source, "INSERT INTO orders VALUES (7, 7, 'G')")
+    wait_until(lambda: replayed(task.rows()) == at_source(source), lambda: task.events)
+
+
+def test_E1_what_piled_up_while_the_task_was_stopped_is_told_and_drained(task, source):
+    task.follow().stop()
+    for number in range(4):
+        first = number * 30_000 + 10
+        own(source, f"INSERT INTO orders SELECT {first} + i, 1, md5(i::text) FROM generate_series(1, 20000) i")
+        own(source, f"UPDATE orders SET price = 2 WHERE id BETWEEN {first} AND {first} + 5000")
+    task.follow(fresh=False)
+    [held] = re.findall(r"holds ([\d.]+) MB of WAL", str(task.events))
+    assert 5 < float(held) < 200
+    wait_until(lambda: replayed(task.rows()) == at_source(source), lambda: task.events)
+    lag = "SELECT pg_current_wal_lsn() - confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = %s"
+    wait_until(lambda: source.execute(lag, (task.work["slot"],)).fetchone()[0] < 100_000)
 
 
 def test_A18_a_second_process_on_the_slot_refuses(task):
