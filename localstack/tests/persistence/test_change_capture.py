@@ -1,0 +1,71 @@
+"""LocalStack is killed while a DMS task captures changes."""
+
+import io
+import json
+
+import psycopg
+import pyarrow.parquet as pq
+from tests.dms.conftest import DMS_MAY_ASSUME, Replication, check_connection, document, include, make_role, wait_until
+
+TARGET = {"DataFormat": "parquet", "CdcMaxBatchInterval": 0, "BucketName": "captured"}
+
+
+def test_a_task_that_captures_changes_goes_on_where_it_was(localstack, source_server):
+    with psycopg.connect(source_server.dsn(), autocommit=True) as source:
+        source.execute("CREATE SCHEMA survivor; CREATE TABLE survivor.orders (id int PRIMARY KEY)")
+        source.execute("INSERT INTO survivor.orders VALUES (1), (2)")
+        task = a_task(localstack.client, source_server)
+        task.follow()
+        source.execute("INSERT INTO survivor.orders VALUES (3)")
+        assert ids(task, 3) == [1, 2, 3]
+        localstack.kill()
+        source.execute("INSERT INTO survivor.orders VALUES (4)")
+        localstack.start()
+        assert task.describe()["Status"] == "running"
+        source.execute("INSERT INTO survivor.orders VALUES (5)")
+        assert ids(task, 5) == [1, 2, 3, 4, 5]
+        wait_until(lambda: task.tables()["orders"]["Inserts"] == 3, task.tables)
+        task.stop()
+        localstack.client("dms").delete_replication_task(ReplicationTaskArn=task.task)
+        assert source.execute("SELECT FROM pg_replication_slots").fetchall() == []
+        source.execute("DROP SCHEMA survivor CASCADE")
+
+
+def a_task(client, server) -> Replication:
+    role, dms = make_role(client, "survivor", DMS_MAY_ASSUME), client("dms")
+    client("s3").create_bucket(Bucket=TARGET["BucketName"])
+    secret = {"username": "postgres", "password": server.password, "host": "127.0.0.1", "port": server.port}
+    client("secretsmanager").create_secret(Name="survivor", SecretString=json.dumps(secret))
+    instance = dms.create_replication_instance(
+        ReplicationInstanceIdentifier="survivor", ReplicationInstanceClass="dms.t3.medium"
+    )["ReplicationInstance"]["ReplicationInstanceArn"]
+    source = dms.create_endpoint(
+        EndpointIdentifier="survivor-source", EndpointType="source", EngineName="postgres",
+        PostgreSQLSettings={
+            "DatabaseName": "postgres", "SecretsManagerSecretId": "survivor", "SecretsManagerAccessRoleArn": role,
+        },
+    )["Endpoint"]["EndpointArn"]  # fmt: skip
+    target = dms.create_endpoint(
+        EndpointIdentifier="survivor-target", EndpointType="target", EngineName="s3",
+        S3Settings={"ServiceAccessRoleArn": role, **TARGET},
+    )["Endpoint"]["EndpointArn"]  # fmt: skip
+    for endpoint in (source, target):
+        check_connection(client, instance, endpoint)
+    task = dms.create_replication_task(
+        ReplicationTaskIdentifier="survivor", SourceEndpointArn=source, TargetEndpointArn=target,
+        ReplicationInstanceArn=instance, MigrationType="full-load-and-cdc", TableMappings=document(include("survivor")),
+    )["ReplicationTask"]["ReplicationTaskArn"]  # fmt: skip
+    return Replication(client, instance, source, target, task, TARGET["BucketName"])
+
+
+def ids(task: Replication, count: int) -> list[int]:
+    """Of all rows in the bucket, once there are so many; what the killed process wrote may come twice."""
+    found: set[int] = set()
+
+    def all_there() -> bool:
+        files = (pq.read_table(io.BytesIO(task.raw(key))) for key in task.objects())
+        found.update(id for file in files for id in file["id"].to_pylist())
+        return len(found) >= count
+
+    wait_until(all_there, lambda: (found, task.describe()))
+    return sorted(found)
