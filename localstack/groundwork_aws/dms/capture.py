@@ -122,14 +122,20 @@ class Capture:
         self._save()
         self.slot.check(wanted)
 
-    def _publish(self) -> list[tuple[str, str]]:
-        """Have the selected tables published as their keys allow; gives back those that are new."""
+    def _publish(self) -> set[tuple[str, str]]:
+        """Have the selected tables published as their keys allow.
+
+        Gives back those that were loaded and are not published any more: they were dropped and made again.
+        """
         self.published = known = catalog(self.connection)
         tables = {name: known[name].has_identity for plan in self.plans if (name := names(plan.table)) in known}
         if self.task["heartbeat"]:
             tables[self.slot.make_heartbeat(self.task["heartbeat"]["schema"])] = True
             self.next_beat = 0.0
-        return self.slot.publish(tables)
+        remade = {name for name in self.slot.publish(tables) if ".".join(name) in self.checkpoint.loaded}
+        for name in remade:
+            del self.checkpoint.loaded[".".join(name)]
+        return remade
 
     def _load_missing(self) -> str | None:
         """Load the tables that are not loaded yet. Gives back the reason to stop there, if there is one."""
@@ -276,9 +282,10 @@ class Capture:
         selected = {name for name in known if self.planner.rules.selected(*name) and name[1] != HEARTBEAT}
         if selected != there:
             self.plans = [plan for plan in self.planner.plans(self.connection) if plan.table.name != HEARTBEAT]
-        if known != self.published:
-            self._publish()
-        if new := [plan for plan in self.plans if names(plan.table) in selected - there]:
+        remade = self._publish() if known != self.published else set()
+        if remade:
+            self.plans = [plan for plan in self.planner.plans(self.connection) if plan.table.name != HEARTBEAT]
+        if new := [plan for plan in self.plans if names(plan.table) in (selected - there) | remade]:
             log.info("New tables at the source: %s", ", ".join(map(dotted, new)))
             self._load(new, first=False)
 

@@ -191,13 +191,16 @@ def column(found: dict, source: Source, lob_bytes: int, enums: frozenset[str] = 
 
 
 def numeric(made: Column, quoted: str, precision: int | None, scale: int | None) -> Column:
+    """What a decimal cannot hold becomes NULL: NaN, which DuckDB would read as 0, infinity, and what is too large."""
     if precision is None:
         precision, scale = UNBOUNDED_NUMERIC
-        expression = f"trunc({quoted}, {scale})::numeric({precision},{scale})"
+        # NaN is larger than every number
+        fits = f"abs({quoted}) < 1e{precision - scale}"
+        expression = f"CASE WHEN {fits} THEN trunc({quoted}, {scale})::numeric({precision},{scale}) END"
     elif precision > 38 or not 0 <= scale <= precision:
         return made
     else:
-        expression = quoted
+        expression = f"nullif({quoted}, 'NaN')"
     return replace(made, dms_type="NUMERIC", expression=expression, type=pa.decimal128(precision, scale))
 
 

@@ -33,7 +33,8 @@ SELECT n.nspname AS schema, c.relname AS name,
         FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS structure,
        CASE c.relreplident WHEN 'f' THEN true WHEN 'd' THEN k.columns IS NOT NULL
             WHEN 'i' THEN EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisreplident)
-            ELSE false END AS has_identity
+            ELSE false END AS has_identity,
+       c.oid::bigint AS oid
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN LATERAL (
     SELECT array_agg(a.attname::text ORDER BY array_position(i.indkey::int[], a.attnum::int)) AS columns
@@ -46,13 +47,14 @@ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^pg_' A
 @dataclass(frozen=True)
 class CatalogTable:
     """``key`` is the primary key, ``structure`` the columns with their types, ``has_identity`` says whether updates and
-    deletes can be published."""
+    deletes can be published. A table that was dropped and made again has another ``oid``."""
 
     schema: str
     name: str
     key: list[str]
     structure: str
     has_identity: bool
+    oid: int
 
 
 def catalog(connection: psycopg.Connection) -> dict[tuple[str, str], CatalogTable]:
