@@ -132,9 +132,12 @@ class Capture:
         if self.task["heartbeat"]:
             tables[self.slot.make_heartbeat(self.task["heartbeat"]["schema"])] = True
             self.next_beat = 0.0
-        remade = {name for name in self.slot.publish(tables) if ".".join(name) in self.checkpoint.loaded}
+        remade = {name for name in tables if ".".join(name) in self.checkpoint.loaded} - set(self.slot.published())
         for name in remade:
             del self.checkpoint.loaded[".".join(name)]
+        if remade:  # killed from here on, they are loaded when the task is taken up
+            self._save()
+        self.slot.publish(tables)
         return remade
 
     def _load_missing(self) -> str | None:

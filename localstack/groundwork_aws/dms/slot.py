@@ -82,12 +82,9 @@ class Slot:
 
     # --- making and removing it ---
 
-    def publish(self, tables: dict[tuple[str, str], bool]) -> list[tuple[str, str]]:
-        """Have exactly these tables published, each with (True) or without updates and deletes.
-
-        Gives back the tables that were not published before.
-        """
-        before = self._published()
+    def publish(self, tables: dict[tuple[str, str], bool]) -> None:
+        """Have exactly these tables published, each with (True) or without updates and deletes."""
+        before = self.published()
         for publication, with_updates in ((self.name, True), (self.inserts, False)):
             wanted = {table for table, whole in tables.items() if whole == with_updates}
             there = {table for table, name in before.items() if name == publication}
@@ -96,7 +93,6 @@ class Slot:
                 if changed:
                     listed = ", ".join(f"{identifier(s)}.{identifier(t)}" for s, t in sorted(changed))
                     self.connection.execute(f"ALTER PUBLICATION {identifier(publication)} {change} TABLE {listed}")
-        return sorted(set(tables) - set(before))
 
     def _make_publication(self, name: str, with_updates: bool) -> None:
         found = self.connection.execute("SELECT FROM pg_publication WHERE pubname = %s", (name,)).fetchone()
@@ -107,7 +103,8 @@ class Slot:
                 f"WITH (publish = {literal(operations)}, publish_via_partition_root = true)"
             )
 
-    def _published(self) -> dict[tuple[str, str], str]:
+    def published(self) -> dict[tuple[str, str], str]:
+        """The tables that are, each with its publication. A table that is dropped is no more, whatever comes after."""
         rows = self.connection.execute(
             """SELECT n.nspname, c.relname, p.pubname FROM pg_publication p
                JOIN pg_publication_rel r ON r.prpubid = p.oid
