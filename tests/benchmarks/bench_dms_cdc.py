@@ -2,6 +2,7 @@
 
     .groundwork/venvs/localstack/bin/python tests/benchmarks/bench_dms_cdc.py [--changes 200000] [--rounds 3]
     .groundwork/venvs/localstack/bin/python tests/benchmarks/bench_dms_cdc.py --memory 5000000
+    .groundwork/venvs/localstack/bin/python tests/benchmarks/bench_dms_cdc.py --freshness 20
 
 Data: 40 % updates of orders, 30 % updates of items, 20 % inserts of reviews, 10 % deletes of items, once in
 transactions of 20 changes and once in a single one. The limit is ``COPY (SELECT data FROM
@@ -10,18 +11,22 @@ capture is a replication process from its start until the last file is in S3 and
 planning and the checkpoint are part of it. Rounds alternate, each on its own copy of the slot; medians count. The
 target is at least half of the limit's rate, and at most 300 MB.
 
-``--memory`` compares the process's peak memory at ``--changes`` and at so many changes, in one transaction each.
+``--freshness`` takes the time from a commit until its file is listed in the bucket, at a CdcMaxBatchInterval of 1 s.
+The target is at most a second more than the interval. ``--memory`` compares the process's peak memory at ``--changes``
+and at so many changes, in one transaction each.
 """
 
 # environment: localstack
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
@@ -85,6 +90,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--identity-full", action="store_true", help="REPLICA IDENTITY FULL, as the platform has it")
     parser.add_argument("--memory", type=int, metavar="CHANGES", help="compare the memory of two transactions' sizes")
+    parser.add_argument("--freshness", type=int, metavar="COMMITS", help="how soon so many single commits are in S3")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder)
@@ -94,6 +100,18 @@ def main() -> None:
             service = services.localstack(services.free_port(), state, source.dsn(), "http://127.0.0.1:9", "none")
             with services.running(service, state / "localstack.log"):
                 Benchmark(source, f"http://127.0.0.1:{service.port}", state).run(options)
+
+
+@dataclass(frozen=True)
+class Captured:
+    """``peak`` is the replication process's highest memory in MB, ``processor`` the seconds that it was computing."""
+
+    seconds: float
+    peak: int
+    processor: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.2f} s, processor time {self.processor:.2f} s, peak {self.peak} MB"
 
 
 class Benchmark:
@@ -111,28 +129,29 @@ class Benchmark:
         if options.identity_full:
             for table in TABLES:
                 self.connection.execute(f"ALTER TABLE shop.{table} REPLICA IDENTITY FULL")
+        if options.freshness:
+            self.freshness(options.freshness)
+            return
         if options.memory:
             for count in (options.changes, options.memory):
-                seconds, peak = self.capture(*self.backlog(f"m{count}", 1, count, one=True)[1][0])
-                print(f"{count:,} changes in one transaction: {seconds:.2f} s, {count / seconds:,.0f} changes/s, "
-                      f"peak memory {peak} MB", flush=True)  # fmt: skip
+                captured = self.capture(*self.backlog(f"m{count}", 1, count, one=True)[1][0])
+                print(f"{count:,} changes in one transaction: {captured}", flush=True)
             return
         for shape, one in (("small transactions", False), ("one transaction", True)):
             self.compare(shape, options.changes, *self.backlog(shape[:3], options.rounds, options.changes, one))
 
     def compare(self, shape: str, count: int, slot: str, copies: list[tuple[str, int]]) -> None:
-        limits, captures, peaks = [], [], []
+        limits, captures = [], []
         for number, copy in enumerate(copies, 1):
             limits.append(self.limit(slot))
-            seconds, peak = self.capture(*copy)
-            captures.append(seconds)
-            peaks.append(peak)
-            figures = f"SQL {limits[-1]:.2f} s, capture {seconds:.2f} s, peak {peak} MB"
-            print(f"{shape}, round {number}: {figures}", flush=True)
-        limit, capture = statistics.median(limits), statistics.median(captures)
+            captures.append(self.capture(*copy))
+            print(f"{shape}, round {number}: SQL {limits[-1]:.2f} s, capture {captures[-1]}", flush=True)
+        limit, capture = statistics.median(limits), statistics.median(captured.seconds for captured in captures)
         print(
             f"{count:,} changes in {shape}: SQL {limit:.2f} s, capture {capture:.2f} s = {limit / capture:.0%} of the "
-            f"limit's rate, {count / capture:,.0f} changes/s, peak memory of the replication process {max(peaks)} MB"
+            f"limit's rate, {count / capture:,.0f} changes/s; of the replication process: peak memory "
+            f"{max(captured.peak for captured in captures)} MB, processor time "
+            f"{statistics.median(captured.processor for captured in captures):.2f} s"
         )
 
     def backlog(self, name: str, rounds: int, count: int, one: bool) -> tuple[str, list[tuple[str, int]]]:
@@ -168,13 +187,10 @@ class Benchmark:
         connection.pgconn.finish()  # libpq has not seen the answers: the connection is of no more use
         return seconds
 
-    def capture(self, slot: str, end: int) -> tuple[float, int]:
-        """Run a replication process over the slot. Gives back seconds and its peak memory in MB."""
-        [position] = self.connection.execute(
-            "SELECT (confirmed_flush_lsn - '0/0')::bigint FROM pg_replication_slots WHERE slot_name = %s", (slot,)
-        ).fetchone()
-        task, done = self.task(slot, position), threading.Event()
-        written, peak = threading.Event(), 0
+    def capture(self, slot: str, end: int) -> "Captured":
+        """Run a replication process over the slot."""
+        task, done = self.task(slot, self.position(slot)), threading.Event()
+        written = threading.Event()
 
         def happened(event: dict) -> None:
             if event.get("changes"):
@@ -186,15 +202,45 @@ class Benchmark:
         started = time.perf_counter()
         replication = Replication(task, self.state / f"{slot}.log", happened)
         while not written.wait(0.02) and not done.is_set():
-            peak = max(peak, highest_memory(replication.process.pid))
-        seconds = time.perf_counter() - started
-        peak = max(peak, highest_memory(replication.process.pid))
+            pass
+        seconds, pid = time.perf_counter() - started, replication.process.pid
+        captured = Captured(seconds, highest_memory(pid), processor_seconds(pid))
         replication.stop()
         done.wait(30)
         self.connection.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
-        return seconds, peak
+        return captured
 
-    def task(self, slot: str, position: int) -> dict:
+    def freshness(self, commits: int) -> None:
+        """Seconds from a commit until its file is listed."""
+        _, [(slot, _)] = self.backlog("fresh", 1, PER_TRANSACTION, one=True)
+        s3, done, waits = boto3.client("s3", **self.aws), threading.Event(), []
+        replication = Replication(
+            self.task(slot, self.position(slot), interval=1),
+            self.state / "fresh.log",
+            lambda e: "end" in e and done.set(),
+        )
+        listed = lambda: s3.list_objects_v2(Bucket=BUCKET, Prefix=slot).get("KeyCount", 0)  # noqa: E731
+        for number in range(-1, commits):  # the first has the backlog before it
+            time.sleep(number % 7 * 0.1)
+            files, started = listed(), time.perf_counter()
+            self.connection.execute(
+                f"UPDATE shop.orders SET order_status = 'fresh' WHERE order_id = md5('{number + 9}')"
+            )
+            while listed() == files:
+                time.sleep(0.01)
+            waits.append(time.perf_counter() - started)
+        replication.stop()
+        done.wait(30)
+        waits = waits[1:]
+        print(f"{commits} commits, CdcMaxBatchInterval 1 s: listed {statistics.median(waits):.2f} s after the commit "
+              f"in the median, {max(waits):.2f} s at most", flush=True)  # fmt: skip
+
+    def position(self, slot: str) -> int:
+        return self.connection.execute(
+            "SELECT (confirmed_flush_lsn - '0/0')::bigint FROM pg_replication_slots WHERE slot_name = %s", (slot,)
+        ).fetchone()[0]
+
+    def task(self, slot: str, position: int, interval: int = 0) -> dict:
         path = self.state / f"{slot}.json"
         keys = {"orders": ["order_id"], "order_items": ["order_id", "order_item_id"], "order_reviews": ["review_id"]}
         Checkpoint(
@@ -203,7 +249,7 @@ class Benchmark:
         target = endpoints.s3_settings({
             "BucketName": BUCKET, "ServiceAccessRoleArn": "none", "DataFormat": "parquet", "BucketFolder": slot,
             "ParquetVersion": "parquet-2-0", "TimestampColumnName": "dms_timestamp", "IncludeOpForFullLoad": True,
-            "CdcMaxBatchInterval": 0,
+            "CdcMaxBatchInterval": interval,
         }, None)  # fmt: skip
         return {
             "type": "full-load-and-cdc", "fresh": False, "slot": slot, "checkpoint": str(path), "start_position": None,
@@ -223,6 +269,12 @@ def highest_memory(process: int) -> int:
     except OSError:
         return 0
     return max((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), default=0)
+
+
+def processor_seconds(process: int) -> float:
+    """The processor time of all the process's threads so far."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":
