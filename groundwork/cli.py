@@ -298,7 +298,7 @@ def soak(
     reach_aws()
     told = soaking.soak(settings(), minutes, seed, rate, say)
     console.results.print("\n".join(soaking.summary(told)), markup=False, highlight=False, soft_wrap=True)
-    if not told.equal:
+    if told.failure or not told.equal:
         raise typer.Exit(1)
 
 

@@ -80,8 +80,12 @@ def soak(settings: Settings) -> Iterator[Figure]:
     yield Figure(group, "Kills in the last soak", str(len(kills)), ">= 50 over all seeds", source=source)
     yield Figure(group, "Kinds of process killed", str(len({k["victim"] for k in kills})), source=source)
     yield Figure(group, "All stages equal afterwards", yes(found["equal"]), "yes", bool(found["equal"]), source)
-    yield Figure(group, "Recovery, p50", f"{seconds['p50']} s", source="kill to a run that succeeded, with `up`")
-    yield Figure(group, "Recovery, p95", f"{seconds['p95']} s", source="kill to a run that succeeded, with `up`")
+    if found["failure"]:
+        yield Figure(group, "What a run did not repair", found["failure"].splitlines()[0], "nothing", False, source)
+    if kills:
+        for percent in ("p50", "p95"):
+            why = "from the kill until a run has succeeded, `up` included"
+            yield Figure(group, f"Recovery, {percent}", f"{seconds[percent]} s", source=why)
     yield Figure(group, "Row changes meanwhile", f"{found['row_changes']:,}", source=source)
 
 

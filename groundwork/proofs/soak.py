@@ -70,7 +70,11 @@ class Soak:
 
 
 def soak(settings: Settings, minutes: float, seed: int, rate: float, say: Say) -> Soak:
-    """Kill for so many minutes, then compare. The result is written after each kill. Raises UserError."""
+    """Kill for so many minutes, then compare. The result is kept after each kill.
+
+    What a run does not repair while the shop is at work ends it early, and is told. Raises UserError where even the
+    last run fails.
+    """
     told = Soak(seed, rate, runtimes.current(settings).NAME, records.now())
     started = time.monotonic()
     with Shop(settings.source_dsn, rate, seed) as shop:
@@ -82,10 +86,12 @@ def soak(settings: Settings, minutes: float, seed: int, rate: float, say: Say) -
                 keep(settings, told, shop, started)
         except UserError as error:
             told.failure = str(error)
-            keep(settings, told, shop, started)
-            raise
+            say(f"✗ {error}")
     say(f"the shop is closed after {shop.row_changes:,} row changes; the last run and the comparison")
-    groundwork("run", log=settings.logs / "soak.log")
+    log = settings.logs / "soak.log"
+    if airflow_of(settings).active_run(runs.DAG):
+        groundwork("run", log=log, may_fail=True)
+    groundwork("run", log=log)
     result = reconcile.reconcile_platform(settings)
     told.equal = result.equal
     told.differences = [{"table": t.name, **asdict(d)} for t in result.tables for d in t.differences if tells(d)]
@@ -208,8 +214,9 @@ def summary(told: Soak) -> list[str]:
     ]
     seconds = told.as_json()["recovery_seconds"]
     lines += [
-        f"{len(told.kills)} kills (seed {told.seed}), {told.row_changes:,} row changes in {told.seconds:.0f} s; "
-        f"recovered in {seconds['p50']} s (p50), {seconds['p95']} s (p95)",
+        f"{len(told.kills)} kills (seed {told.seed}), {told.row_changes:,} row changes in {told.seconds:.0f} s"
+        + (f"; recovered in {seconds['p50']} s (p50), {seconds['p95']} s (p95)" if told.kills else ""),
+        *([f"ended early: {told.failure}"] if told.failure else []),
         "source, bronze, silver and warehouse are equal" if told.equal else "the stages are NOT equal:",
     ]
     for d in told.differences:

@@ -1,6 +1,6 @@
 """The stories of ``tests/scenarios``: what goes wrong on the whole platform, step by step, and how it ends.
 
-A step is one of `STEPS`. The stories that CI has no time for are marked ``long``: ``make scenarios`` tells them all.
+A step is one of `STEPS`. CI has no time for them: ``make scenarios`` tells them.
 """
 
 import subprocess
@@ -24,11 +24,10 @@ PATIENCE = 300
 
 
 def told(file):
-    story = yaml.safe_load(file.read_text())
-    marks = [] if story.get("in_ci") else [pytest.mark.long]
-    return pytest.param(story, id=file.parent.name, marks=marks)
+    return pytest.param(yaml.safe_load(file.read_text()), id=file.parent.name)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("story", [told(file) for file in sorted(ROOT.glob("tests/scenarios/*/story.yaml"))])
 def test_story(demo, settings, runtime, story):
     if runtime is containers:
