@@ -191,12 +191,12 @@ def column(found: dict, source: Source, lob_bytes: int, enums: frozenset[str] = 
 
 
 def numeric(made: Column, quoted: str, precision: int | None, scale: int | None) -> Column:
-    """What a decimal cannot hold becomes NULL: NaN, which DuckDB would read as 0, infinity, and what is too large."""
+    """NaN, which DuckDB would read as 0, and infinity become NULL. A number too large fails the query."""
     if precision is None:
         precision, scale = UNBOUNDED_NUMERIC
-        # NaN is larger than every number
-        fits = f"abs({quoted}) < 1e{precision - scale}"
-        expression = f"CASE WHEN {fits} THEN trunc({quoted}, {scale})::numeric({precision},{scale}) END"
+        # only a finite number less itself is 0
+        finite = f"CASE WHEN {quoted} - {quoted} = 0 THEN {quoted} END"
+        expression = f"trunc({finite}, {scale})::numeric({precision},{scale})"
     elif precision > 38 or not 0 <= scale <= precision:
         return made
     else:

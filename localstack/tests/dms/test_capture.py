@@ -136,8 +136,7 @@ def test_C3_C4_C5_C6_C7_C8_C9_C11_values_are_those_of_a_full_load(capture, sourc
         "INSERT INTO everything (id, a_numeric, a_unbounded, a_double, a_real, a_timestamptz) VALUES "
         "(NUMBER, 'NaN', 'NaN', '-Infinity', 'NaN', '2018-11-04 00:30:00-02:00'), "
         "(NUMBER + 10, 9999999999999.99, 1e21, 0.1::float8 + 0.2, '-Infinity', '2017-10-02 10:56:33+05:45')",
-        "INSERT INTO everything (id, a_unbounded) "
-        "VALUES (NUMBER, 1e22), (NUMBER + 10, -1e38), (NUMBER + 20, 'Infinity')",
+        "INSERT INTO everything (id, a_unbounded) VALUES (NUMBER, 'Infinity'), (NUMBER + 10, '-Infinity')",
         "INSERT INTO everything (id, a_text) SELECT NUMBER + 10 * i, repeat('x', 16382 + i) || '😀' "
         "FROM generate_series(1, 3) i",
     ]  # fmt: skip
@@ -147,7 +146,7 @@ def test_C3_C4_C5_C6_C7_C8_C9_C11_values_are_those_of_a_full_load(capture, sourc
     made.follow()
     for number, row in enumerate(rows):
         own(source, row.replace("NUMBER", str(number + 100)))
-    wait_until(lambda: made.tables()["everything"]["AppliedInserts"] == len(rows) + 5, made.tables)
+    wait_until(lambda: made.tables()["everything"]["AppliedInserts"] == len(rows) + 4, made.tables)
     load, *files = (made.parquet(key) for key in sorted(made.objects(), key=lambda key: "LOAD" not in key))
     of_changes = [c for c in (files[0].schema.column(i) for i in range(len(files[0].schema))) if c.name != "Op"]
     assert [(c.name, c.physical_type, c.converted_type) for c in of_changes] == [
