@@ -17,23 +17,15 @@ from groundwork_spark.delta_table import Merged
 from groundwork_spark.lake import Lake
 from groundwork_spark.log import say
 from groundwork_spark.progress import Progress
-from groundwork_spark.schema import check_bronze_schema, silver_schema
-
-
-def new_session(spark: SparkSession) -> SparkSession:
-    """A session for one table's batches: they are small, and the settings of a transaction are the session's."""
-    session = spark.newSession()
-    session.conf.set("spark.sql.shuffle.partitions", str(spark.sparkContext.defaultParallelism))
-    # The changes are computed once and kept already.
-    session.conf.set("spark.databricks.delta.merge.materializeSource", "none")
-    return session
+from groundwork_spark.schema import Found, check_bronze_schema, silver_schema
 
 
 @dataclass(frozen=True)
 class Batch:
     """New change files of a table by name, all that it has (``known``), and those of its full load.
 
-    ``session`` is the table's own: its settings tell Delta the transaction, by the generation and ``number``.
+    ``session`` is the table's own: its settings tell Delta the transaction, by the generation and ``number``. ``found``
+    are the columns of the new files, where the run has inspected them all before.
     """
 
     lake: Lake
@@ -43,25 +35,29 @@ class Batch:
     files: dict[str, str]
     known: dict[str, str]
     loads: dict[str, str]
+    found: Found | None
 
-    def rows(self, files: dict[str, str]) -> DataFrame:
+    def rows(self, files: dict[str, str], found: Found | None = None) -> DataFrame:
         """The rows of these files, typed. Raises BronzeSchemaError."""
         paths = list(files.values())
-        found = bronze.columns_of(self.session, paths)
-        check_bronze_schema(self.contract, found, changes=True)
+        if found is None:
+            found = bronze.columns_of(self.session, paths)
+            check_bronze_schema(self.contract, found, changes=True)
         raw = bronze.read(self.session, self.contract, paths, found)
         return raw.transform(transforms.located).transform(transforms.typed(self.contract))
 
 
 @dataclass(frozen=True)
 class Measure:
-    """``rows`` of bronze, the ``keys`` that they change, the new and the bad ones among these, those that never reach
-    silver (``idle``), the lowest and highest sequence, whether a change is late, and the partitions that are named."""
+    """``rows`` of bronze, the ``keys`` that they change, the new and the bad ones among these, those that are in
+    quarantine (``away``) or never reach silver (``idle``), the lowest and highest sequence, whether a change is late,
+    and the partitions that are named."""
 
     rows: int
     keys: int
     new: int
     bad: int
+    away: int
     idle: int
     first: str
     last: str
@@ -71,7 +67,9 @@ class Measure:
 
 def apply(batch: Batch, progress: Progress) -> tuple[Progress, int]:
     """Merge the batch; also how many rows of bronze it has. Raises TooManyRejected with silver as it was."""
-    contract, rows = batch.contract, batch.rows(batch.files)
+    contract, rows = batch.contract, batch.rows(batch.files, batch.found)
+    if contract.history:
+        rows = rows.localCheckpoint()
     changes = rows.transform(transforms.netted(contract, progress.change_seq))
     fated = with_fate(batch, changes, progress).localCheckpoint()
     measure = whole = measured(fated, contract)
@@ -106,6 +104,7 @@ def measured(fated: DataFrame, contract: Contract) -> Measure:
         F.count("*"),
         F.count_if(F.col("_new") & (F.col("_op") != "D")),
         F.count("_rule"),
+        F.count_if("_away"),
         F.count_if(F.col("_new") & F.col("_gone")),
         F.coalesce(F.min("_seq"), F.lit("")),
         F.coalesce(F.max("_seq"), F.lit("")),
@@ -139,10 +138,11 @@ def with_fate(batch: Batch, changes: DataFrame, progress: Progress) -> DataFrame
     checked = changes.transform(transforms.checked(contract)).transform(transforms.with_month(contract))
     fated = checked.withColumn("_gone", (F.col("_op") == "D") | F.col("_rule").isNotNull())
     if not contract.key or not progress.quarantined:
-        return fated
+        return fated.withColumn("_away", F.lit(False))
     away = delta_table.read(batch.session, batch.lake.quarantine(contract)).select(*contract.key).distinct()
     marked = fated.join(F.broadcast(away.withColumn("_away", F.lit(True))), list(contract.key), "left")
-    return marked.withColumn("_new", F.col("_new") | F.coalesce("_away", F.lit(False))).drop("_away")
+    is_away = F.coalesce("_away", F.lit(False))
+    return marked.withColumns({"_new": F.col("_new") | is_away, "_away": is_away})
 
 
 def merge_quarantine(
@@ -152,7 +152,7 @@ def merge_quarantine(
 
     Raises TooManyRejected; the next run then builds the table anew, from all that bronze has by then.
     """
-    if not measure.bad and not progress.quarantined:
+    if not measure.bad and not measure.away:
         return progress
     counts = quarantine.merge(lake, contract, changes)
     rows = progress.rows + sum(progress.quarantined.values()) + measure.new

@@ -25,6 +25,7 @@ from groundwork_spark.lake import Lake, manifest
 from groundwork_spark.log import say
 from groundwork_spark.progress import Progress
 from groundwork_spark.schema import contract_names
+from groundwork_spark.session import session_for_changes
 from groundwork_spark.storage import Storage
 
 # A renamed file is a copy on S3: each is moved once, by the task that wrote it, and no marker is left.
@@ -65,7 +66,7 @@ def write_changes(lake: Lake, contract: Contract, loaded: int, version: int) -> 
 
 def net_changes(lake: Lake, contract: Contract, loaded: int, version: int) -> DataFrame:
     """One row for each key that is not as it was; without a key, the rows that came."""
-    feed = delta_table.changes_between(lake.spark, lake.table(contract), loaded + 1, version)
+    feed = delta_table.changes_between(session_for_changes(lake.spark), lake.table(contract), loaded + 1, version)
     is_deletion = F.col("_change_type") == "delete"
     after = feed.where("_change_type != 'update_preimage'")
     if contract.key:

@@ -35,6 +35,7 @@ def follow(lake: Lake, spark: SparkSession, contract: Contract, versions: DataFr
         keys = late.select(*key).distinct()
         events = events.join(keys, key, "left_anti").unionByName(events_of_versions(contract, late))
         touched = touched.unionByName(known.where("NOT is_current").join(keys, key, "left_semi"))
+    touched = touched.localCheckpoint()
     chain = replayed(contract, before(contract, touched, events).unionByName(events))
     gone = touched.join(chain, [*key, "valid_from"], "left_anti")
     rows = chain.withColumn("_gone", F.lit(False)).unionByName(gone.withColumn("_gone", F.lit(True)))

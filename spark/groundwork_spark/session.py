@@ -37,3 +37,17 @@ def start_session(name: str) -> SparkSession:
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("WARN")
     return session
+
+
+def session_for_changes(spark: SparkSession) -> SparkSession:
+    """A session of this application for one table's changes, which are few beside the table.
+
+    The settings of a Delta transaction are the session's, so each table has its own. Adaptive execution would run and
+    plan every shuffle as a job by itself; of a small batch that is most of the time.
+    """
+    session = spark.newSession()
+    session.conf.set("spark.sql.shuffle.partitions", str(spark.sparkContext.defaultParallelism))
+    session.conf.set("spark.sql.adaptive.enabled", "false")
+    # The changes are computed once and kept already.
+    session.conf.set("spark.databricks.delta.merge.materializeSource", "none")
+    return session

@@ -20,6 +20,7 @@ from groundwork_spark.lake import Lake, manifest
 from groundwork_spark.log import say
 from groundwork_spark.progress import Progress, fingerprint
 from groundwork_spark.schema import Found, check_bronze_schema, read_schema
+from groundwork_spark.session import session_for_changes
 from groundwork_spark.storage import File
 
 # The code that makes the rows. Read once, by one thread: tables run side by side, and reading a module's text out of
@@ -29,7 +30,10 @@ CODE = inspect.getsource(transforms)
 
 @dataclass(frozen=True)
 class Source:
-    """What bronze has for a table, and what is to be done with it: ``rebuild``, ``follow`` or ``nothing``."""
+    """What bronze has for a table, and what is to be done with it: ``rebuild``, ``follow`` or ``nothing``.
+
+    ``found`` are the columns of the files that were ``inspected``, by their names.
+    """
 
     contract: Contract
     folder: str
@@ -37,6 +41,7 @@ class Source:
     basis: str
     work: str
     progress: Progress | None = None
+    inspected: frozenset[str] = frozenset()
     found: Found = field(default_factory=dict)
     ignored_columns: list[str] = field(default_factory=list)
 
@@ -86,7 +91,8 @@ def look(lake: Lake, contract: Contract, folder: str, files: list[File]) -> Sour
     else:
         work, new = "follow", [f for f in files if bronze.is_change(f) and f.modified >= progress.seen_until]
     found, ignored = inspect_columns(lake, contract, new)
-    return replace(source, work=work, found=found, ignored_columns=ignored)
+    inspected = frozenset(bronze.name_of(file.path) for file in new)
+    return replace(source, work=work, inspected=inspected, found=found, ignored_columns=ignored)
 
 
 def must_rebuild(lake: Lake, source: Source) -> bool:
@@ -213,7 +219,7 @@ def follow(lake: Lake, source: Source, progress: Progress, built: frozenset[str]
     """
     if not source.changes:
         return progress, 0
-    session, rows_read, failures = changes.new_session(lake.spark), 0, []
+    session, rows_read, failures = session_for_changes(lake.spark), 0, []
 
     def merge_batch(paths: DataFrame, number: int) -> None:
         nonlocal progress, rows_read
@@ -221,7 +227,9 @@ def follow(lake: Lake, source: Source, progress: Progress, built: frozenset[str]
             files = {bronze.name_of(row["path"]): row["path"] for row in paths.collect()}
             new = {name: path for name, path in files.items() if name not in built}
             if new:
-                batch = Batch(lake, session, source.contract, number, new, {**source.changes, **new}, source.loads)
+                found = source.found if new.keys() <= source.inspected else None
+                known = {**source.changes, **new}
+                batch = Batch(lake, session, source.contract, number, new, known, source.loads, found)
                 progress, rows = changes.apply(batch, progress)
                 rows_read += rows
         except Exception as error:
