@@ -146,13 +146,13 @@ def moment(text: str | None) -> datetime | None:
 
 
 def text_of(event) -> str:
-    """What a person reads of a log event; nothing of what dbt tells of its progress, each line a JSON object."""
+    """What a person reads of a log event; nothing of what dbt tells of its progress, lines of JSON."""
     if not isinstance(event, dict):
         return str(event)
     text = str(event.get("event", ""))
     if text.startswith('{"data"'):
-        told = json.loads(text)["info"]
-        return told["msg"] if told["level"] in ("warn", "error") else ""
+        told = [json.loads(line)["info"] for line in text.splitlines() if line.startswith('{"data"')]
+        return "\n".join(line["msg"] for line in told if line["level"] in ("warn", "error"))
     details = event.get("error_detail") or []
     reasons = [f"{d.get('exc_type')}: {d.get('exc_value')}" for d in details]
     return "\n".join([text, *reasons])

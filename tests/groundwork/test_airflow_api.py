@@ -1,10 +1,11 @@
 """Airflow on MWAA is asked by requests that the service's model allows, and its answers are those of Airflow."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from groundwork.pipeline.airflow_api import ManagedAirflow, airflow_of
+from groundwork.pipeline.airflow_api import ManagedAirflow, airflow_of, text_of
 from groundwork.settings import UserError, read_environment
 from groundwork.settings import settings as read_settings
 from tests.recorded import recorded_answers
@@ -64,3 +65,8 @@ def test_without_an_environment_it_says_how_to_make_one(mwaa):
     production = replace(read_settings(), environment="production", parameters=read_environment("production"))
     with pytest.raises(UserError, match="make deploy-production"):
         airflow_of(production)
+
+
+def test_of_several_lines_of_dbt_in_one_event_the_failures_are_shown():
+    lines = [json.dumps({"data": {}, "info": {"level": level, "msg": level}}) for level in ("info", "warn", "error")]
+    assert text_of({"event": "\n".join(lines)}) == "warn\nerror"
