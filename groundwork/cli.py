@@ -387,8 +387,37 @@ def show_status(state: dict) -> None:
         console.results.print(table)
     for stack in state["stacks"]:
         console.results.print(f"stack {stack['name']:<32} {stack['status']}")
+    if state["replication"]:
+        show_replication(state["replication"])
     last = state["last_run"]
     console.results.print(f"last run {last['dag_run_id']}: {last['state']}" if last else "no run of the pipeline yet")
+    for stage in last["stages"] if last else []:
+        took = f"{(stage['ended'] - stage['started']).total_seconds():6.0f} s" if stage["ended"] else ""
+        ended = f"{stage['ended']:%Y-%m-%d %H:%M:%S} UTC" if stage["ended"] else ""
+        console.results.print(f"  {stage['name']:<12} {stage['state']:<16} {took:>8}  {ended}".rstrip())
+
+
+def show_replication(state: dict) -> None:
+    lag = state["lag"]
+    late, held = lag["target_seconds"], lag["wal_bytes"]
+    console.results.print(
+        f"replication {state['status']}: {'unknown' if late is None else f'{late:.0f} s'} from a commit to the lake, "
+        f"{'unknown' if held is None else f'{held:,}'} bytes of WAL not consumed",
+        soft_wrap=True,
+    )
+    if state["failure"]:
+        console.results.print(f"[red]{state['failure']}[/red]")
+    table = Table("table", "full load", caption="merged: the rows that silver's last run has read")
+    for heading in ("inserts", "updates", "deletes", "ddl", "merged"):
+        table.add_column(heading, justify="right")
+    for row in state["tables"]:
+        counts = [row[name] for name in ("inserts", "updates", "deletes", "ddls", "merged")]
+        table.add_row(
+            row["table"],
+            row["state"].removeprefix("Table "),
+            *("" if count is None else f"{count:,}" for count in counts),
+        )
+    console.results.print(table)
 
 
 def where_to_look() -> None:

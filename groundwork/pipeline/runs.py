@@ -21,8 +21,25 @@ MARKS = {
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A task group of a run, from its first task's start to its last one's end.
+
+    ``state`` is the worst of its tasks' ends, ``running`` while one has not ended, ``waiting`` when none has begun.
+    """
+
+    name: str
+    state: str
+    started: datetime | None
+    ended: datetime | None
+
+    @property
+    def seconds(self) -> float | None:
+        return (self.ended - self.started).total_seconds() if self.started and self.ended else None
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """A finished run: ``stages`` are seconds per task group, from its first task's start to its last one's end."""
+    """A finished run: ``stages`` are seconds per task group."""
 
     run: str
     seconds: float
@@ -43,7 +60,8 @@ def run(settings: Settings, dag: str = DAG) -> Outcome:
     follower.look(tasks)
     if state != "success":
         raise UserError(failure_text(airflow, dag, name, tasks))
-    return Outcome(name, time.monotonic() - started, stage_seconds(tasks))
+    stages = {stage.name: stage.seconds for stage in stages_of(tasks) if stage.seconds is not None}
+    return Outcome(name, time.monotonic() - started, stages)
 
 
 def wait_for_dag(airflow: Airflow, dag: str) -> None:
@@ -102,15 +120,27 @@ def show(task: Task) -> None:
         say(f"[yellow]↻[/yellow] {task.id:<44} failed, will be tried again")
 
 
-def stage_seconds(tasks: list[Task]) -> dict[str, float]:
-    spans: dict[str, list] = {}
+def stages_of(tasks: list[Task]) -> list[Stage]:
+    """The task groups of a run, in the order in which they began; those that did not, last."""
+    grouped: dict[str, list[Task]] = {}
     for task in tasks:
-        if task.started and task.ended:
-            stage = task.id.split(".")[0]
-            first, last = spans.get(stage, (task.started, task.ended))
-            spans[stage] = (min(first, task.started), max(last, task.ended))
-    ordered = sorted(spans.items(), key=lambda item: item[1][0])
-    return {stage: (last - first).total_seconds() for stage, (first, last) in ordered}
+        if task.state != "removed":  # of an earlier version of the DAG
+            grouped.setdefault(task.id.split(".")[0], []).append(task)
+    stages = [stage_of(name, of_stage) for name, of_stage in grouped.items()]
+    return sorted(stages, key=lambda stage: stage.started or datetime.max.replace(tzinfo=UTC))
+
+
+def stage_of(name: str, tasks: list[Task]) -> Stage:
+    states = {task.state for task in tasks}
+    started = min((task.started for task in tasks if task.started), default=None)
+    ended = max((task.ended for task in tasks if task.ended), default=None)
+    if bad := states & {"failed", "upstream_failed"}:
+        state = min(bad)
+    elif states <= FINISHED:
+        state = "success"
+    else:
+        state, ended = "running" if started else "waiting", None
+    return Stage(name, state, started, ended)
 
 
 def failure_text(airflow: Airflow, dag: str, run: str, tasks: list[Task]) -> str:

@@ -104,6 +104,7 @@ def test_a_second_run_changes_nothing(demo, settings):
     "arguments, status, words",
     [
         (["status"], 0, "airflow-scheduler"),
+        (["status"], 0, "replication running"),
         (["query", "athena", "SELECT count(*) AS n FROM olist_bronze.orders"], 0, "n"),
         (["query", "athena", "SELECT * FROM olist_silver.nowhere"], 1, "nowhere"),
         (["query", "warehouse", "SELECT string_agg(order_id, ',') FROM silver.orders"], 1, "string_agg"),
