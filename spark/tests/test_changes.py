@@ -192,6 +192,18 @@ def test_small_files_are_joined_and_the_warehouse_sees_no_change_in_that(shop, m
     assert shop.scores() == {"a": 5, "b": 5, "c": 5, "d": 5}
 
 
+def test_maintenance_is_due_a_day_after_the_last(lake):
+    assert not maintenance.is_due(lake.storage, lake.silver)
+    marker = f"{lake.silver}/{maintenance.MARKER}"
+    noted = lake.storage.read(marker)
+    assert not maintenance.is_due(lake.storage, lake.silver)
+    assert lake.storage.read(marker) == noted, "looking does not put it off"
+    lake.storage.write(marker, json.dumps({"at": "2026-11-22T00:00:00+00:00"}))
+    assert maintenance.is_due(lake.storage, lake.silver)
+    maintenance.note(lake.storage, lake.silver)
+    assert not maintenance.is_due(lake.storage, lake.silver)
+
+
 def test_F3_a_second_writer_is_told_who_writes(lake, monkeypatch):
     monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.2)
     with (

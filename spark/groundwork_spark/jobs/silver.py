@@ -24,7 +24,7 @@ from groundwork_contracts import Contract, load_contracts
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
-from groundwork_spark import bronze, export, silver
+from groundwork_spark import bronze, export, maintenance, silver
 from groundwork_spark.lake import Lake
 from groundwork_spark.lock import Locked, writer_lock
 from groundwork_spark.log import say
@@ -49,7 +49,8 @@ def main(arguments: list[str]) -> None:
         lake = Lake(spark, Storage(spark), options.silver)
         with writer_lock(lake.storage, lake.silver, spark.sparkContext.applicationId):
             chosen = {name: contracts[name] for name in options.tables}
-            summary = run(lake, options.bronze, chosen, options.loaded, options.maintain)
+            maintain = options.maintain or maintenance.is_due(lake.storage, lake.silver)
+            summary = run(lake, options.bronze, chosen, options.loaded, maintain)
     except (bronze.BronzeError, Locked, OSError) as error:
         sys.exit(f"silver: {error}")
     finally:
@@ -72,7 +73,7 @@ def parse_arguments(arguments: list[str], contracts: dict[str, Contract]) -> arg
     parser.add_argument("--silver", required=True, type=folder, help="the folder of silver's tables")
     parser.add_argument("--tables", type=lambda names: names.split(","), help="these tables only, with commas between")
     parser.add_argument("--loaded", type=versions, help="JSON: silver's version of each table that the warehouse has")
-    parser.add_argument("--maintain", action="store_true", help="compact small files, remove files out of use")
+    parser.add_argument("--maintain", action="store_true", help="compact files and remove old ones now, not once a day")
     options = parser.parse_args(arguments)
     options.tables = options.tables or list(contracts)
     unknown = set(options.tables) - set(contracts)
@@ -112,6 +113,8 @@ def run(
     outcomes = {}
     if not errors:
         outcomes, errors = side_by_side(lambda name: silver.refresh(lake, sources[name], maintain), names)
+    if maintain and not errors:
+        maintenance.note(lake.storage, lake.silver)
     if loaded is not None and outcomes:
         errors |= export_changes(lake, {name: contracts[name] for name in outcomes}, loaded)
     for name in names:
