@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager, suppress
 
 from groundwork_spark.log import say
-from groundwork_spark.storage import File, Storage
+from groundwork_spark.storage import Storage
 
 HEARTBEAT_SECONDS = 5
 EXPIRY_SECONDS = 15
@@ -50,25 +50,26 @@ def beat(storage: Storage, file: str, text: str, done: threading.Event) -> None:
 
 def wait_for_silence(storage: Storage, file: str) -> None:
     """Remove the lock of an application that is gone. Raises Locked when it is at work."""
-    holder, seen = read(storage, file)
+    seen = read(storage, file)
     until = time.monotonic() + EXPIRY_SECONDS
-    while holder and time.monotonic() < until:
+    while seen is not None and time.monotonic() < until:
         time.sleep(POLL_SECONDS)
-        _, now = read(storage, file)
+        now = read(storage, file)
         if now is None:
             return
-        if now != seen:
+        if now not in (seen, ""):  # a local file system shows a file before it shows its text; S3 does not
+            holder = json.loads(now.splitlines()[0])
             raise Locked(
                 f"application {holder['application']} has been writing since {holder['since']}, and two writers of one "
                 f"Delta table on S3 can lose commits. Wait for its end, or end it; its lock is {file}"
             )
-    if holder:
-        say(f"application {holder['application']} is gone and left its lock: taken over")
+    if seen is not None:
+        say(f"nobody has written {file} for {EXPIRY_SECONDS} seconds: taken over from {seen.partition(chr(10))[0]}")
         storage.delete(file)
 
 
-def read(storage: Storage, file: str) -> tuple[dict | None, File | None]:
+def read(storage: Storage, file: str) -> str | None:
     try:
-        return json.loads(storage.read(file).splitlines()[0]), storage.look(file)
+        return storage.read(file)
     except FileNotFoundError:
-        return None, None
+        return None

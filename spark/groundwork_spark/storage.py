@@ -35,9 +35,6 @@ class Storage:
             files.append(self._file(status))
         return sorted(files, key=lambda file: file.path)
 
-    def look(self, file: str) -> File:
-        return self._file(self._call(lambda fs, path: fs.getFileStatus(path), file))
-
     def exists(self, url: str) -> bool:
         """Whether there is such a file or folder."""
         return self._call(lambda fs, path: fs.exists(path), url)
