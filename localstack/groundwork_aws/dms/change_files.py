@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Target.S3.html
 """
 
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ import pyarrow as pa
 from groundwork_aws.dms.changes import ChangeShape
 from groundwork_aws.dms.full_load import now
 from groundwork_aws.dms.parquet import Format, Writer
+from groundwork_aws.dms.planning import names
 from groundwork_aws.dms.target import Target, Upload
 
 TABLES_PENDING = 1
@@ -20,16 +21,26 @@ A_MILLISECOND = timedelta(milliseconds=1)
 
 
 class FileNames:
-    """``YYYYMMDD-HHMMSSmmm`` of the present time, never twice the same."""
+    """``YYYYMMDD-HHMMSSmmm``: one moment for the files of a batch, the present one, and none twice.
+
+    So whoever reads the files up to some name has whole transactions of all tables. A table's second file in a batch
+    is named a millisecond later.
+    """
 
     def __init__(self, timezone: str):
         self.zone, self.last = ZoneInfo(timezone), datetime.min.replace(tzinfo=UTC)
 
-    def next(self) -> str:
+    def moment(self) -> datetime:
         time = now()
         time = time.replace(microsecond=time.microsecond // 1000 * 1000)
         self.last = max(time, self.last + A_MILLISECOND)
-        local = self.last.astimezone(self.zone)
+        return self.last
+
+    def name(self, moment: datetime, number: int) -> str:
+        """Of a table's file in the batch of this moment; ``number`` counts from 0."""
+        time = moment + number * A_MILLISECOND
+        self.last = max(self.last, time)
+        local = time.astimezone(self.zone)
         return f"{local:%Y%m%d-%H%M%S}{local.microsecond // 1000:03}.parquet"
 
 
@@ -61,6 +72,8 @@ class ChangeFiles:
 
     def __init__(self, target: Target, format: Format, names: FileNames, max_file_bytes: int):
         self.target, self.format, self.names, self.max_file_bytes = target, format, names, max_file_bytes
+        self.moment: datetime | None = None
+        self.numbers: Counter[tuple[str, str]] = Counter()
         self.open: dict[str, ChangeFile] = {}
         self.finished: list[tuple[str, ChangeFile]] = []
         self.cleared: list[str] = []
@@ -82,9 +95,15 @@ class ChangeFiles:
             self._finish(folder)
             file = None
         if file is None:
-            file = ChangeFile(self.target, f"{folder}{self.names.next()}", shape, self.format, table)
+            file = ChangeFile(self.target, f"{folder}{self._name(shape)}", shape, self.format, table)
             self.open[folder] = file
         file.write(table)
+
+    def _name(self, shape: ChangeShape) -> str:
+        self.moment = self.moment or self.names.moment()
+        table = names(shape.plan.table)
+        self.numbers[table] += 1
+        return self.names.name(self.moment, self.numbers[table] - 1)
 
     def clear(self, folder: str) -> None:
         """Remove the table's files with the commit, also what this batch wrote below the folder so far."""
