@@ -18,7 +18,7 @@ import botocore.exceptions
 import duckdb
 import psycopg
 
-from groundwork_aws.dms import preflight
+from groundwork_aws.dms import orphans, preflight
 from groundwork_aws.dms.batch import Batch, Captured, Job
 from groundwork_aws.dms.change_files import FileNames
 from groundwork_aws.dms.checkpoint import Checkpoint, as_lsn, as_moment, as_text
@@ -91,6 +91,7 @@ class Capture:
 
     def _begin(self) -> None:
         """Make the slot, or go on with it. Raises TaskFailed where changes would be missing."""
+        orphans.drop(self.source, [Path(path) for path in self.task["orphans"]])
         self.plans = [plan for plan in self.planner.plans(self.connection) if plan.table.name != HEARTBEAT]
         found = preflight.findings(self.connection, [names(plan.table) for plan in self.plans], self.task["slot"])
         for finding in found:
@@ -107,6 +108,7 @@ class Capture:
             self._start_position()
             held = (self.slot.head() - self.checkpoint.position) / (1 << 20)
             log.info("The slot %s holds %.1f MB of WAL to be read", self.slot.name, held)
+        self.checkpoint.source = orphans.identity(self.connection)
         self._publish()
 
     def _start_position(self) -> None:

@@ -17,6 +17,7 @@ class Checkpoint:
 
     ``loaded`` holds, by ``schema.table``, the place in the WAL that a table was loaded at: older changes of it are in
     the loaded rows. ``keys`` are the primary keys as they were then, ``suspended`` why a table is not replicated.
+    ``source`` says which database the slot is in, for the day when no task knows it any more.
     """
 
     position: int = 0
@@ -25,6 +26,7 @@ class Checkpoint:
     loaded: dict[str, int] = field(default_factory=dict)
     keys: dict[str, list[str]] = field(default_factory=dict)
     suspended: dict[str, str] = field(default_factory=dict)
+    source: str = ""
 
     @classmethod
     def read(cls, path: Path) -> "Checkpoint | None":

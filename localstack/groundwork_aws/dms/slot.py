@@ -44,6 +44,11 @@ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^pg_' A
 """
 
 
+def slot_of(task_name: str) -> str:
+    """The slot of a task whose ARN ends so: lower-case letters, digits and underscores, as PostgreSQL asks for."""
+    return "awsdms_" + task_name.lower().replace("-", "_")
+
+
 @dataclass(frozen=True)
 class CatalogTable:
     """``key`` is the primary key, ``structure`` the columns with their types, ``has_identity`` says whether updates and

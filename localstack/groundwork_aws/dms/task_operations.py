@@ -215,5 +215,6 @@ class TaskOperations(TaskProcesses):
         except (ConnectionFailed, psycopg.Error) as error:
             if task.settings["FailTaskWhenCleanTaskResourceFailed"]:
                 raise wrong_state(f"The task's resources at the source could not be removed: {error}") from None
-            LOG.warning("the slot %s stays at the source and keeps its WAL: %s", slot_name(task), error)
-        state_file(task, ".json").unlink(missing_ok=True)
+            LOG.warning("the slot %s stays at the source until another task is started: %s", slot_name(task), error)
+        else:
+            state_file(task, ".json").unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from groundwork_aws.dms.common import store_of
 from groundwork_aws.dms.endpoint_operations import ConnectionFailed, process_credentials, resolved_source
 from groundwork_aws.dms.instance import Replication
 from groundwork_aws.dms.models import DmsStore, Task, dms_stores
+from groundwork_aws.dms.slot import slot_of
 from groundwork_aws.dms.task_checks import IDLE
 from groundwork_aws.dms.task_states import changed, end, fail, moved, table_changed, write_latency, write_log
 
@@ -115,8 +116,14 @@ def state_file(task: Task, suffix: str) -> Path:
 
 
 def slot_name(task: Task) -> str:
-    """Of lower-case letters, digits and underscores, as PostgreSQL asks for."""
-    return "awsdms_" + task.description["ReplicationTaskArn"].rpartition(":")[2].lower().replace("-", "_")
+    return slot_of(task.description["ReplicationTaskArn"].rpartition(":")[2])
+
+
+def checkpoints_of_lost_tasks() -> list[str]:
+    """The checkpoints that are here and whose slot no task has, in whatever account and region."""
+    slots = {slot_name(task) for _, _, store in dms_stores.iter_stores() for task in list(store.tasks.values())}
+    found = sorted((plugin_settings.read().state_dir / "dms").glob("*.json"))
+    return [str(path) for path in found if slot_of(path.stem) not in slots]
 
 
 def work_of(context: RequestContext, store: DmsStore, task: Task, fresh: bool) -> dict:
@@ -128,6 +135,7 @@ def work_of(context: RequestContext, store: DmsStore, task: Task, fresh: bool) -
         "fresh": fresh,
         "slot": slot_name(task),
         "checkpoint": str(state_file(task, ".json")),
+        "orphans": checkpoints_of_lost_tasks(),
         "start_position": task.description.get("CdcStartPosition"),
         "stop_position": task.description.get("CdcStopPosition"),
         "changes": endpoints.changes_of(target),

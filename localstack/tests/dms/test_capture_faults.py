@@ -86,7 +86,7 @@ def make_work(port: int, schema: str, bucket: str, endpoint_url: str, folder: Pa
     sequence = transform("column", "add-column", schema, **conftest.SEQUENCE)
     return {
         "type": "full-load-and-cdc", "fresh": True, "slot": f"awsdms_{schema}", "start_position": None,
-        "checkpoint": str(folder / "task.json"), "stop_position": None, "heartbeat": None,
+        "checkpoint": str(folder / "task.json"), "orphans": [], "stop_position": None, "heartbeat": None,
         "source": {"host": "127.0.0.1", "port": port, "database": "postgres", "user": "dms", "password": "right"},
         "target": endpoints.target_of(target), "layout": endpoints.layout_of(target, ""),
         "format": endpoints.format_of(target), "changes": endpoints.changes_of(target),

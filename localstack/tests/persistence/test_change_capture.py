@@ -2,19 +2,29 @@
 
 import io
 import json
+import shutil
 
 import psycopg
 import pyarrow.parquet as pq
-from tests.dms.conftest import DMS_MAY_ASSUME, Replication, check_connection, document, include, make_role, wait_until
+from tests.dms.conftest import (
+    DMS_MAY_ASSUME,
+    Replication,
+    check_connection,
+    document,
+    include,
+    left_at,
+    make_role,
+    wait_until,
+)
 
-TARGET = {"DataFormat": "parquet", "CdcMaxBatchInterval": 0, "BucketName": "captured"}
+TARGET = {"DataFormat": "parquet", "CdcMaxBatchInterval": 0}
 
 
 def test_a_task_that_captures_changes_goes_on_where_it_was(localstack, source_server):
     with psycopg.connect(source_server.dsn(), autocommit=True) as source:
         source.execute("CREATE SCHEMA survivor; CREATE TABLE survivor.orders (id int PRIMARY KEY)")
         source.execute("INSERT INTO survivor.orders VALUES (1), (2)")
-        task = a_task(localstack.client, source_server)
+        task = a_task(localstack.client, source_server, "survivor")
         task.follow()
         source.execute("INSERT INTO survivor.orders VALUES (3)")
         assert ids(task, 3) == [1, 2, 3]
@@ -32,31 +42,49 @@ def test_a_task_that_captures_changes_goes_on_where_it_was(localstack, source_se
         source.execute("DROP SCHEMA survivor CASCADE")
 
 
-def a_task(client, server) -> Replication:
-    role, dms = make_role(client, "survivor", DMS_MAY_ASSUME), client("dms")
-    client("s3").create_bucket(Bucket=TARGET["BucketName"])
+def test_E12_when_the_state_is_lost_the_next_task_drops_the_slot_that_no_task_knows(localstack, source_server):
+    with psycopg.connect(source_server.dsn(), autocommit=True) as source:
+        source.execute("CREATE SCHEMA lost; CREATE TABLE lost.orders (id int PRIMARY KEY)")
+        a_task(localstack.client, source_server, "lost").follow()
+        localstack.kill()
+        shutil.rmtree(localstack.state)
+        localstack.start()
+        task = a_task(localstack.client, source_server, "lost")
+        task.follow()
+        [(slot,)] = source.execute("SELECT slot_name FROM pg_replication_slots").fetchall()
+        assert slot == f"awsdms_{task.task.rpartition(':')[2].lower()}"
+        task.stop()
+        localstack.client("dms").delete_replication_task(ReplicationTaskArn=task.task)
+        assert left_at(source) == []
+        source.execute("DROP SCHEMA lost CASCADE")
+
+
+def a_task(client, server, name: str) -> Replication:
+    """It captures the schema of that name."""
+    role, dms = make_role(client, name, DMS_MAY_ASSUME), client("dms")
+    client("s3").create_bucket(Bucket=name)
     secret = {"username": "postgres", "password": server.password, "host": "127.0.0.1", "port": server.port}
-    client("secretsmanager").create_secret(Name="survivor", SecretString=json.dumps(secret))
+    client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(secret))
     instance = dms.create_replication_instance(
-        ReplicationInstanceIdentifier="survivor", ReplicationInstanceClass="dms.t3.medium"
+        ReplicationInstanceIdentifier=name, ReplicationInstanceClass="dms.t3.medium"
     )["ReplicationInstance"]["ReplicationInstanceArn"]
     source = dms.create_endpoint(
-        EndpointIdentifier="survivor-source", EndpointType="source", EngineName="postgres",
+        EndpointIdentifier=f"{name}-source", EndpointType="source", EngineName="postgres",
         PostgreSQLSettings={
-            "DatabaseName": "postgres", "SecretsManagerSecretId": "survivor", "SecretsManagerAccessRoleArn": role,
+            "DatabaseName": "postgres", "SecretsManagerSecretId": name, "SecretsManagerAccessRoleArn": role,
         },
     )["Endpoint"]["EndpointArn"]  # fmt: skip
     target = dms.create_endpoint(
-        EndpointIdentifier="survivor-target", EndpointType="target", EngineName="s3",
-        S3Settings={"ServiceAccessRoleArn": role, **TARGET},
+        EndpointIdentifier=f"{name}-target", EndpointType="target", EngineName="s3",
+        S3Settings={"ServiceAccessRoleArn": role, "BucketName": name, **TARGET},
     )["Endpoint"]["EndpointArn"]  # fmt: skip
     for endpoint in (source, target):
         check_connection(client, instance, endpoint)
     task = dms.create_replication_task(
-        ReplicationTaskIdentifier="survivor", SourceEndpointArn=source, TargetEndpointArn=target,
-        ReplicationInstanceArn=instance, MigrationType="full-load-and-cdc", TableMappings=document(include("survivor")),
+        ReplicationTaskIdentifier=name, SourceEndpointArn=source, TargetEndpointArn=target,
+        ReplicationInstanceArn=instance, MigrationType="full-load-and-cdc", TableMappings=document(include(name)),
     )["ReplicationTask"]["ReplicationTaskArn"]  # fmt: skip
-    return Replication(client, instance, source, target, task, TARGET["BucketName"])
+    return Replication(client, instance, source, target, task, name)
 
 
 def ids(task: Replication, count: int) -> list[int]:
