@@ -24,5 +24,5 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "groundwork.cli", *arguments]
 
 
-def groundwork(environment: dict[str, str], *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess:
+def groundwork(environment: dict[str, str], *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess:
     return subprocess.run(command(*arguments), env=environment, capture_output=True, text=True, timeout=timeout)

@@ -4,6 +4,7 @@ Standard library only: the processes runtime, the tests of every component and t
 """
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -18,6 +19,10 @@ from groundwork.local.health import answers
 from groundwork.local.postgres.server import Server
 
 REGION = "us-east-1"
+# Of which tests take theirs. They are below those that Linux and macOS give to any connection that goes out, so that a
+# port which is free now is free when its service starts, minutes later.
+PORTS = range(20000, 30000)
+taken: set[int] = set()
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ def aws_environment(localstack_port: int, host: str = "127.0.0.1", caller: str =
 
 
 @contextmanager
-def running(service: Service, log: Path, timeout: float = 90) -> Iterator[Service]:
+def running(service: Service, log: Path, timeout: float = 180) -> Iterator[Service]:
     """Run a service until the block ends. Raises RuntimeError with its last log lines when it does not come up."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
@@ -157,9 +162,15 @@ def running_postgres(folder: Path, name: str = "postgres", **settings: str) -> I
 
 
 def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that nobody listens on; never the same twice."""
+    untried = [port for port in PORTS if port not in taken]
+    random.SystemRandom().shuffle(untried)
+    for port in untried:
+        taken.add(port)
+        with socket.socket() as s, suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"every port from {PORTS.start} to {PORTS.stop - 1} is taken")
 
 
 def port_is_open(port: int) -> bool:

@@ -17,7 +17,7 @@ DMS_MAY_ASSUME = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "dms.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
-QUICKLY = {"Delay": 0.1, "MaxAttempts": 300}
+QUICKLY = {"Delay": 0.1, "MaxAttempts": 1200}
 
 
 @pytest.fixture(scope="session")
@@ -128,7 +128,7 @@ class Replication:
 
     def wait_for(self, *states: str) -> dict:
 
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while (task := self.describe())["Status"] not in states:
             assert time.monotonic() < deadline, task
             time.sleep(0.05)
@@ -267,7 +267,7 @@ def left_at(source) -> list[str]:
     return [name for (name,) in found]
 
 
-def wait_until(true, what=lambda: None, seconds: float = 30):
+def wait_until(true, what=lambda: None, seconds: float = 120):
     """Wait for something to be true, and give it back."""
     deadline = time.monotonic() + seconds
     while not (found := true()):
