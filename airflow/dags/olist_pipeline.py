@@ -156,6 +156,7 @@ with DAG(
             task_id="run_silver",
             job_flow_id=create_cluster.output,
             steps=[SILVER_STEP],
+            summary="s3://{{ var.value.silver_bucket }}/olist/_runs/latest.json",
             waiter_delay=poll_seconds,
             waiter_max_attempts=7200 // poll_seconds,
             doc_md="One Spark application: bronze to typed, checked, de-duplicated Delta tables, and the quarantine.",
@@ -186,7 +187,7 @@ with DAG(
             workgroup="{{ var.value.athena_workgroup }}",
             sleep_time=poll_seconds,
             params={"tables": TABLES},
-            doc_md="What bronze's changes leave is in silver or in quarantine: counted by Athena, table by table.",
+            doc_md="What bronze leaves, up to the last change that was merged, is in silver or in quarantine.",
         )
 
     with TaskGroup("warehouse") as warehouse:

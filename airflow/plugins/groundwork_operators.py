@@ -20,6 +20,12 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from botocore.exceptions import WaiterError
 
 
+def read_json(url: str) -> dict:
+    """A document in S3."""
+    bucket, key = S3Hook.parse_s3_url(url)
+    return json.load(S3Hook(aws_conn_id=None).conn.get_object(Bucket=bucket, Key=key)["Body"])
+
+
 class DmsReplicationOperator(DmsStartTaskOperator):
     """Have a replication task run: from the beginning where it never ran, else from where it stopped.
 
@@ -72,10 +78,18 @@ class EmrClusterOperator(EmrCreateJobFlowOperator):
 class EmrRunStepOperator(EmrAddStepsOperator):
     """Add one step to a cluster and wait for its end. A step of its name that has not failed is waited for instead.
 
-    Returns the step's id. Raises AirflowException with the reason that EMR gives for a failed step.
+    Returns what the step tells of its work: the JSON document that it leaves at the URL ``summary``. Raises
+    AirflowException with the reason that EMR gives for a failed step.
     """
 
-    def execute(self, context) -> str:
+    template_fields = (*EmrAddStepsOperator.template_fields, "summary")
+    template_ext = ()  # a URL that ends in .json is no template's file
+
+    def __init__(self, *, summary: str, **kwargs):
+        super().__init__(**kwargs)
+        self.summary = summary
+
+    def execute(self, context) -> dict:
         step_id = self.earlier_step() or super().execute(context)[0]
         try:
             self.hook.conn.get_waiter("step_complete").wait(
@@ -85,7 +99,7 @@ class EmrRunStepOperator(EmrAddStepsOperator):
             )
         except WaiterError as error:
             raise AirflowException(f"{error}\n{self.failure(step_id)}") from error
-        return step_id
+        return read_json(self.summary)
 
     def earlier_step(self) -> str | None:
         states = ["PENDING", "RUNNING", "COMPLETED"]

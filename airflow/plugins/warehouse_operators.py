@@ -10,11 +10,11 @@ import time
 from functools import cached_property
 
 from airflow.providers.amazon.aws.hooks.redshift_data import RedshiftDataHook
-from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException
 from groundwork_contracts import load_contracts, warehouse
 from groundwork_contracts.warehouse import Load
+from groundwork_operators import read_json
 
 COLUMNS = f"""
 SELECT table_name, column_name FROM information_schema.columns
@@ -104,9 +104,7 @@ class LoadWarehouseOperator(WarehouseOperator):
 
     def loads(self) -> dict[str, Load]:
         """What is not loaded yet. Raises AirflowException where silver's export does not begin where a table is."""
-        bucket, _, prefix = self.silver.removeprefix("s3://").partition("/")
-        s3 = S3Hook(aws_conn_id=None).conn
-        exported = json.load(s3.get_object(Bucket=bucket, Key=f"{prefix}/_changes/latest.json")["Body"])["tables"]
+        exported = read_json(f"{self.silver}/_changes/latest.json")["tables"]
         loaded, wanted = self.loaded_versions(), {}
         for table, export in exported.items():
             if export["mode"] == "none" or loaded.get(table) == export["to"]:

@@ -3,6 +3,7 @@
 import re
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from airflow.configuration import conf
@@ -99,8 +100,11 @@ def test_the_one_dbt_runs_models_and_tests(bag):
 def test_the_lake_check_counts_every_table(bag):
     check = bag.dags["olist_pipeline"].get_task("lake_checks.no_row_lost")
     check.resolve_template_files()
-    query = check.render_template(check.query, {"params": check.params.dump()})
+    merged = [{"table": table, "change_seq": f"seq of {table}"} for table in reversed(TABLES)]
+    ti = SimpleNamespace(xcom_pull=lambda task_ids: {"silver.run_silver": {"tables": merged}}[task_ids])
+    query = check.render_template(check.query, {"params": check.params.dump(), "ti": ti})
     assert query.count("UNION ALL") == len(TABLES) - 1
+    assert re.findall(r"FROM olist_bronze.(\w+)\s+WHERE.* <= 'seq of (\w+)'", query) == [(t, t) for t in TABLES]
     assert "(SELECT count(*) FROM olist_silver.quarantine_orders) AS quarantined_rows" in query
     assert "{" not in query
 

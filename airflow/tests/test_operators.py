@@ -2,10 +2,14 @@
 
 import json
 from datetime import UTC, datetime
+from io import BytesIO
 from types import SimpleNamespace
 
+import boto3
 import pytest
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk.exceptions import AirflowException
+from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 from groundwork_operators import (
     AthenaCheckOperator,
@@ -134,11 +138,25 @@ def run_step() -> EmrRunStepOperator:
         task_id="run_silver",
         job_flow_id="j-1",
         steps=[step],
+        summary="s3://silver/olist/_runs/latest.json",
         waiter_delay=0,
         waiter_max_attempts=3,
         aws_conn_id=None,
         region_name="us-east-1",
     )
+
+
+@pytest.fixture
+def summary(monkeypatch) -> dict:
+    """What the step left in S3."""
+    told = {"status": "succeeded", "tables": []}
+    s3 = boto3.client("s3", "us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+    body = StreamingBody(BytesIO(json.dumps(told).encode()), None)
+    with Stubber(s3) as stubber:
+        stubber.add_response("get_object", {"Body": body}, {"Bucket": "silver", "Key": "olist/_runs/latest.json"})
+        monkeypatch.setattr(S3Hook, "conn", s3)
+        yield told
+        stubber.assert_no_pending_responses()
 
 
 def steps(*names: str) -> tuple:
@@ -156,14 +174,14 @@ ADDED = [
 ]
 
 
-def test_a_step_is_added_and_waited_for(answers, context):
+def test_a_step_is_added_and_waited_for_and_tells_what_it_did(answers, context, summary):
     operator = answers(run_step(), steps(), *ADDED, step_is("RUNNING"), step_is("COMPLETED"))
-    assert operator.execute(context) == "s-new"
+    assert operator.execute(context) == summary
 
 
-def test_a_step_that_an_earlier_try_added_is_waited_for(answers, context):
+def test_a_step_that_an_earlier_try_added_is_waited_for(answers, context, summary):
     operator = answers(run_step(), steps("other", "silver"), step_is("RUNNING"), step_is("COMPLETED"))
-    assert operator.execute(context) == "s-1"
+    assert operator.execute(context) == summary
 
 
 def test_a_failed_step_fails_with_the_reason_of_emr(answers, context):

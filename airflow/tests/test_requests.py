@@ -7,6 +7,7 @@ patterns are those that AWS checks.
 import copy
 import functools
 import io
+import json
 import operator
 import re
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from airflow.dag_processing.dagbag import DagBag
 from botocore.exceptions import ParamValidationError
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 from botocore.validate import validate_parameters
+from olist_pipeline import TABLES
 
 ACCOUNT = "123456789012"
 VARIABLES = {
@@ -61,8 +63,13 @@ ANSWERS = {
     "GetCrawler": {"Crawler": {"State": "READY", "LastCrawl": {"Status": "SUCCEEDED"}}},
     "GetCrawlerMetrics": {
         "CrawlerMetricsList": [
-            {"LastRuntimeSeconds": 1.0, "MedianRuntimeSeconds": 1.0, "TablesCreated": 9, "TablesUpdated": 0,
-             "TablesDeleted": 0}
+            {
+                "LastRuntimeSeconds": 1.0,
+                "MedianRuntimeSeconds": 1.0,
+                "TablesCreated": 9,
+                "TablesUpdated": 0,
+                "TablesDeleted": 0,
+            }
         ]
     },
     "StartQueryExecution": {"QueryExecutionId": QUERY},
@@ -72,17 +79,17 @@ ANSWERS = {
     "BatchExecuteStatement": {"Id": STATEMENT},
     "DescribeStatement": {"Id": STATEMENT, "Status": "FINISHED"},
     "GetStatementResult": {"Records": []},
-    "GetObject": {"Body": io.BytesIO(
-        b'{"tables": {"orders": {"mode": "full", "from": null, "to": 3, "manifest": "s3://silver/orders.manifest"}}}'
-    )},
-}  # fmt: skip
+}
+EXPORTED = {"tables": {"orders": {"mode": "full", "from": None, "to": 3, "manifest": "s3://silver/orders.manifest"}}}
+MERGED = {"tables": [{"table": table, "change_seq": ""} for table in TABLES]}
+XCOMS = {"silver.create_cluster": CLUSTER, "silver.loaded_versions": "{}", "silver.run_silver": MERGED}  # fmt: skip
 # What AWS knows of the task before and after it was started.
 TASK_STATES = {"bronze.replicate": "ready", "bronze.wait_for_full_load": "running"}
 EXPECTED = {
     "bronze.replicate": ["DescribeReplicationTasks", "StartReplicationTask"],
     "bronze.wait_for_full_load": ["DescribeReplicationTasks"],
     "silver.create_cluster": ["ListClusters", "RunJobFlow", "DescribeCluster"],
-    "silver.run_silver": ["ListSteps", "DescribeCluster", "AddJobFlowSteps", "DescribeStep"],
+    "silver.run_silver": ["ListSteps", "DescribeCluster", "AddJobFlowSteps", "DescribeStep", "GetObject"],
     "silver.terminate_cluster": ["DescribeCluster", "TerminateJobFlows"],
     "catalog.crawl_bronze": ["StartCrawler", "GetCrawler", "GetCrawlerMetrics"],
     "catalog.crawl_silver": ["StartCrawler", "GetCrawler", "GetCrawlerMetrics"],
@@ -116,7 +123,10 @@ def calls(monkeypatch, request):
     def answer(model: OperationModel, **_):
         status = TASK_STATES.get(request.node.callspec.params.get("task_id", ""), "ready")
         task = {"ReplicationTaskArn": VARIABLES["replication_task_arn"], "Status": status}
-        parsed = {"DescribeReplicationTasks": {"ReplicationTasks": [task]}, **ANSWERS}[model.name]
+        exported = {"Body": io.BytesIO(json.dumps(EXPORTED).encode())}
+        parsed = {"DescribeReplicationTasks": {"ReplicationTasks": [task]}, "GetObject": exported, **ANSWERS}[
+            model.name
+        ]
         if model.output_shape:
             validate_parameters(parsed, model.output_shape)
         return SimpleNamespace(status_code=200), {**parsed, "ResponseMetadata": {"HTTPStatusCode": 200}}
@@ -131,10 +141,14 @@ def calls(monkeypatch, request):
     botocore.unregister_initializer(watch)
 
 
+def pull(task_ids, **_):
+    return XCOMS[task_ids]
+
+
 def run(task) -> None:
     """Render the task's templates as Airflow does and run a copy of it."""
     task = task.prepare_for_execution()
-    ti = SimpleNamespace(xcom_push=lambda key, value: None, xcom_pull=lambda *args, **kwargs: CLUSTER, stats_tags={})
+    ti = SimpleNamespace(xcom_push=lambda key, value: None, xcom_pull=pull, stats_tags={})
     context = {
         "var": {"value": VARIABLES}, "run_id": "scheduled__2026-11-22T03:00:00+00:00", "params": task.params.dump(),
         "ti": ti, "task_instance": ti, "dag_run": SimpleNamespace(start_date=None), "task": task,

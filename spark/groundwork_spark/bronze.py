@@ -3,9 +3,13 @@
 The layout is DMS's (https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Target.S3.html): the full load in
 ``<schema>/<table>/LOAD<8 hexadecimal digits>.parquet``, then the changes in ``YYYYMMDD-HHMMSSmmm.parquet`` beside it,
 or in folders by date below it. Full load and changes of a table have different columns; readers go by name.
+
+The files of all tables that DMS has captured together have one time in their names and show within moments of each
+other. A run that takes the files up to one name so takes whole transactions: a payment with its order.
 """
 
 import re
+import time
 from collections import defaultdict
 
 from groundwork_contracts import Contract
@@ -19,7 +23,8 @@ from groundwork_spark.storage import File, Storage
 
 FULL_LOAD_FILE = re.compile(r"LOAD[0-9A-F]{8}\.parquet")
 CHANGE_FILE = re.compile(r"\d{8}-\d{9}\.parquet")
-CHANGE_GLOB = "[0-9]*.parquet"
+# Within which the files of one name show.
+SETTLE_SECONDS = 3
 # Of a file, Spark's stream needs the name; `content` is not read.
 BINARY_FILE = "path string, modificationTime timestamp, length bigint, content binary"
 
@@ -46,6 +51,25 @@ def list_tables(storage: Storage, root: str, contracts: dict[str, Contract]) -> 
     return {table: files[table] for table in contracts}
 
 
+def list_settled(storage: Storage, root: str, contracts: dict[str, Contract]) -> tuple[dict[str, list[File]], str]:
+    """Each table's files, of changes up to the newest that is there now; and its name, empty where there is none.
+
+    Waits where that one is so new that others of its name may be missing. Raises BronzeError.
+    """
+    listed = list_tables(storage, root, contracts)
+    changes = {name_of(file.path): file.modified for files in listed.values() for file in files if is_change(file)}
+    until = max(changes, default="")
+    wait = changes[until] / 1000 + SETTLE_SECONDS - time.time() if changes else 0
+    if wait > 0:
+        time.sleep(min(wait, SETTLE_SECONDS))
+        listed = list_tables(storage, root, contracts)
+    return {table: [f for f in files if is_until(f, until)] for table, files in listed.items()}, until
+
+
+def is_until(file: File, until: str) -> bool:
+    return not is_change(file) or name_of(file.path) <= until
+
+
 def check_file(file: File) -> None:
     if not FULL_LOAD_FILE.fullmatch(name_of(file.path)) and not is_change(file):
         raise BronzeError(
@@ -64,11 +88,20 @@ def is_change(file: File) -> bool:
     return bool(CHANGE_FILE.fullmatch(name_of(file.path)))
 
 
-def stream_of_changes(spark: SparkSession, folder: str) -> DataFrame:
-    """A stream of the paths of a table's change files, each once."""
+def stream_of_changes(spark: SparkSession, folder: str, until: str) -> DataFrame:
+    """A stream of the paths of a table's change files, each once; of those whose names are not above ``until``."""
     stream = spark.readStream.format("binaryFile").schema(BINARY_FILE)
-    stream = stream.option("pathGlobFilter", CHANGE_GLOB).option("recursiveFileLookup", "true")
+    stream = stream.option("pathGlobFilter", glob_until(until)).option("recursiveFileLookup", "true")
     return stream.load(folder).select("path")
+
+
+def glob_until(until: str) -> str:
+    """A glob of Hadoop's for the change files whose names are not above this one: each digit that may be smaller.
+
+    A stream has no other way to leave new files to the next run: ``modifiedBefore`` is for batches only.
+    """
+    lower = [f"{until[:i]}[0-{int(digit) - 1}]*.parquet" for i, digit in enumerate(until) if digit in "123456789"]
+    return "{" + ",".join([until, *lower]) + "}"
 
 
 def columns_of(spark: SparkSession, paths: list[str]) -> Found:

@@ -32,12 +32,14 @@ CODE = inspect.getsource(transforms)
 class Source:
     """What bronze has for a table, and what is to be done with it: ``rebuild``, ``follow`` or ``nothing``.
 
-    ``found`` are the columns of the files that were ``inspected``, by their names.
+    ``until`` is the name of the run's last change file, of whichever table. ``found`` are the columns of the files that
+    were ``inspected``, by their names.
     """
 
     contract: Contract
     folder: str
     files: list[File]
+    until: str
     basis: str
     work: str
     progress: Progress | None = None
@@ -62,12 +64,14 @@ class Source:
 class Outcome:
     """What became of a table, for the run's summary. ``status`` is rebuilt, merged, unchanged, untouched or failed.
 
-    ``rows_read`` counts the rows of bronze that this run read, ``rows`` those of silver after it.
+    ``rows_read`` counts the rows of bronze that this run read, ``rows`` those of silver after it. ``change_seq`` is the
+    last of bronze's changes that silver has; what is above it has come since.
     """
 
     table: str
     status: str
     version: int | None = None
+    change_seq: str = ""
     rows_read: int = 0
     rows: int = 0
     quarantined: dict[str, int] = field(default_factory=dict)
@@ -76,14 +80,14 @@ class Outcome:
     error: str | None = None
 
 
-def look(lake: Lake, contract: Contract, folder: str, files: list[File]) -> Source:
+def look(lake: Lake, contract: Contract, folder: str, files: list[File], until: str) -> Source:
     """Compare bronze with what silver was made of, and the schema of the files that are new with the contract.
 
     Raises BronzeSchemaError; a file that is not Parquet raises Spark's error, which names it.
     """
     basis = fingerprint(asdict(contract), [asdict(file) for file in files if not bronze.is_change(file)], CODE)
     progress = Progress.read(lake.storage, lake.checkpoints(contract))
-    source = Source(contract, folder, files, basis, "nothing", progress)
+    source = Source(contract, folder, files, until, basis, "nothing", progress)
     if must_rebuild(lake, source):
         work, new = "rebuild", files
     elif progress.seen == source.seen and delta_table.is_at(lake.storage, lake.table(contract), progress.version):
@@ -236,7 +240,7 @@ def follow(lake: Lake, source: Source, progress: Progress, built: frozenset[str]
             failures.append(error)
             raise
 
-    stream = bronze.stream_of_changes(session, source.folder).writeStream.foreachBatch(merge_batch)
+    stream = bronze.stream_of_changes(session, source.folder, source.until).writeStream.foreachBatch(merge_batch)
     checkpoint = f"{lake.checkpoints(source.contract)}/{progress.generation}"
     try:
         stream.option("checkpointLocation", checkpoint).trigger(availableNow=True).start().awaitTermination()
@@ -282,6 +286,7 @@ def describe(contract: Contract, progress: Progress, status: str, rows_read: int
         table=contract.table,
         status=status,
         version=progress.version,
+        change_seq=progress.change_seq,
         rows_read=rows_read,
         rows=progress.rows,
         quarantined=progress.quarantined,

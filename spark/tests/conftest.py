@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import samples
 from groundwork_contracts import load_contracts
+from groundwork_spark import bronze as lake_bronze
 from groundwork_spark.lake import Lake
 from groundwork_spark.session import start_session
 from groundwork_spark.storage import Storage
@@ -38,6 +39,14 @@ def spark():
     session.conf.set("spark.sql.shuffle.partitions", "1")
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def settled():
+    """A test writes all files before its run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lake_bronze, "SETTLE_SECONDS", 0)
+        yield
 
 
 @pytest.fixture(scope="session")

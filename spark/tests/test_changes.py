@@ -2,13 +2,16 @@
 
 import json
 import shutil
+import time
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlparse
 
 import pytest
+from groundwork_spark import bronze as bronze_files
 from groundwork_spark import changes, lock, maintenance
 from groundwork_spark.jobs.silver import run
 from samples import VISITS, make_column, visits
@@ -226,3 +229,43 @@ def test_F3_the_lock_of_a_killed_application_is_taken_over(lake, monkeypatch, le
     with lock.writer_lock(lake.storage, lake.silver, "next"):
         assert json.loads(lake.storage.read(f"{lake.silver}/_lock.json"))["application"] == "next"
     assert not lake.storage.exists(f"{lake.silver}/_lock.json")
+
+
+def test_B8_a_run_takes_whole_batches_of_bronze_and_leaves_what_comes_meanwhile(shop, lake, monkeypatch):
+    """The sleep is where DMS goes on writing: the rest of the batch that has begun to show, then a whole one."""
+    both = {name: replace(shop.contract, table=name) for name in ("visits", "guests")}
+    shop.bronze.write("guests", [change("I", None, "a")], COLUMNS, FULL_LOAD)
+    shop.write(at(1), change("U", 1, "a", score=1))
+
+    def goes_on(seconds):
+        assert 0 < seconds <= bronze_files.SETTLE_SECONDS
+        shop.bronze.write("guests", [change("U", 2, "a", score=2)], COLUMNS, at(1))
+        shop.write(at(2), change("U", 3, "a", score=3))
+        shop.bronze.write("guests", [change("U", 4, "a", score=4)], COLUMNS, at(2))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bronze_files, "SETTLE_SECONDS", 60)
+        patch.setattr(bronze_files, "time", SimpleNamespace(time=time.time, sleep=goes_on))
+        summary = run(lake, str(shop.bronze.folder), both)
+    assert [table["change_seq"] for table in summary["tables"]] == [f"{1:035}", f"{2:035}"]
+    assert (shop.scores()["a"], shop.scores("guests")["a"]) == (1, 2)
+    run(lake, str(shop.bronze.folder), both)
+    assert (shop.scores()["a"], shop.scores("guests")["a"]) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    "name, taken",
+    [
+        ("20261122-120500000.parquet", True),
+        ("20261122-120459999.parquet", True),
+        ("20261031-235959999.parquet", True),
+        ("20261122-120500001.parquet", False),
+        ("20261122-121000000.parquet", False),
+        ("20270101-000000000.parquet", False),
+        ("LOAD00000001.parquet", False),
+    ],
+)
+def test_the_stream_takes_change_files_up_to_a_name(spark, name, taken):
+    jvm = spark._jvm
+    glob = jvm.org.apache.hadoop.fs.GlobFilter(bronze_files.glob_until(at(5)))
+    assert glob.accept(jvm.org.apache.hadoop.fs.Path(f"/bronze/visits/{name}")) is taken

@@ -105,11 +105,11 @@ def run(
     What the warehouse lacks is exported where ``loaded`` says what it has; an empty dictionary is an empty warehouse.
     """
     started = time.monotonic()
-    listed = bronze.list_tables(lake.storage, bronze_folder, contracts)
+    listed, until = bronze.list_settled(lake.storage, bronze_folder, contracts)
     # The largest first: a table that starts last should not be the one that takes longest.
     names = sorted(contracts, key=lambda name: -sum(file.size for file in listed[name]))
-    say(f"{len(names)} tables, {sum(len(f) for f in listed.values())} files in {bronze_folder}")
-    sources, errors = side_by_side(lambda name: look(lake, bronze_folder, contracts[name], listed[name]), names)
+    say(f"{len(names)} tables, {sum(map(len, listed.values()))} files in {bronze_folder}, changes to {until or 'none'}")
+    sources, errors = side_by_side(lambda name: look(lake, bronze_folder, contracts[name], listed[name], until), names)
     outcomes = {}
     if not errors:
         outcomes, errors = side_by_side(lambda name: silver.refresh(lake, sources[name], maintain), names)
@@ -139,8 +139,8 @@ def export_changes(lake: Lake, contracts: dict[str, Contract], loaded: dict[str,
     return errors
 
 
-def look(lake: Lake, bronze_folder: str, contract: Contract, files: list[File]) -> silver.Source:
-    return silver.look(lake, contract, f"{bronze_folder}/{contract.table}", files)
+def look(lake: Lake, bronze_folder: str, contract: Contract, files: list[File], until: str) -> silver.Source:
+    return silver.look(lake, contract, f"{bronze_folder}/{contract.table}", files, until)
 
 
 def side_by_side[T](action: Callable[[str], T], names: list[str]) -> tuple[dict[str, T], dict[str, str]]:
