@@ -108,7 +108,7 @@ class Lake:
     def run(self, sql: str, **arguments) -> dict:
         """The query execution when it has ended, however it ended."""
         identifier = self.start(sql, **arguments)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while time.monotonic() < deadline:
             execution = self.athena.get_query_execution(QueryExecutionId=identifier)["QueryExecution"]
             if execution["Status"]["State"] not in ("QUEUED", "RUNNING"):

@@ -155,7 +155,7 @@ def test_a_running_query_is_interrupted_when_it_is_stopped(lake):
 def wait_for(lake, identifier: str, condition) -> dict:
     import time
 
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         status = lake.athena.get_query_execution(QueryExecutionId=identifier)["QueryExecution"]["Status"]
         if condition(status):

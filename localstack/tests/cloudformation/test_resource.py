@@ -12,7 +12,7 @@ def deploy(aws, name: str, resources: dict) -> dict:
     client = aws("cloudformation")
     client.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources}), OnFailure="DO_NOTHING")
     with suppress(WaiterError):  # it carries less than the stack's events
-        client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 240})
     events = client.describe_stack_events(StackName=name)["StackEvents"]
     reasons = " ".join(e.get("ResourceStatusReason", "") for e in events)
     return {"status": client.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"], "reasons": reasons}

@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 RELEASE = "emr-spark-8.1.0"
+ALIVE = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]
 
 
 def refusal(call, **request) -> tuple[str, str]:
@@ -30,7 +31,7 @@ def test_EMR_R_01_a_cluster_has_an_id_and_an_arn(emr, clusters):
     assert re.fullmatch(r"j-[A-Z0-9]+", cluster)
     arn = f"arn:aws:elasticmapreduce:us-east-1:000000000000:cluster/{cluster}"
     assert clusters.describe(cluster)["ClusterArn"] == arn
-    assert cluster in [c["Id"] for c in emr.list_clusters(ClusterStates=["STARTING", "RUNNING", "WAITING"])["Clusters"]]
+    assert cluster in [c["Id"] for c in emr.list_clusters(ClusterStates=ALIVE)["Clusters"]]
 
 
 def test_EMR_R_02_another_release_label_is_refused_with_the_one_that_runs(emr):
@@ -193,7 +194,7 @@ def test_AF_EMR_2_a_cluster_that_has_ended_is_described_and_listed(emr, clusters
 def test_BW_botocore_waits_for_a_cluster_and_its_step(emr, clusters):
     cluster = clusters.run(clusters.step("true"))
     step = emr.list_steps(ClusterId=cluster)["Steps"][0]["Id"]
-    quickly = {"Delay": 1, "MaxAttempts": 60}
+    quickly = {"Delay": 1, "MaxAttempts": 240}
     emr.get_waiter("cluster_running").wait(ClusterId=cluster, WaiterConfig=quickly)
     emr.get_waiter("step_complete").wait(ClusterId=cluster, StepId=step, WaiterConfig=quickly)
     emr.terminate_job_flows(JobFlowIds=[cluster])

@@ -26,6 +26,6 @@ def test_a_step_and_its_cluster_survive_a_restart_of_localstack(spark_cluster, w
         states = [step["Status"]["State"] for step in emr.list_steps(ClusterId=cluster)["Steps"]]
         assert states == ["PENDING", "RUNNING"]
         (tmp_path / "go").touch()
-        emr.get_waiter("cluster_terminated").wait(ClusterId=cluster, WaiterConfig={"Delay": 1})
+        emr.get_waiter("cluster_terminated").wait(ClusterId=cluster, WaiterConfig={"Delay": 1, "MaxAttempts": 240})
         states = [step["Status"]["State"] for step in emr.list_steps(ClusterId=cluster)["Steps"]]
         assert states == ["COMPLETED", "COMPLETED"]

@@ -139,7 +139,7 @@ def of_stack(cloudformation, resource: str) -> str:
 
 
 def ends(cloudformation, status: str, name: str = "kept") -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while (found := cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]) != status:
         assert found.endswith("_IN_PROGRESS") and time.monotonic() < deadline, found
         time.sleep(0.1)
