@@ -39,7 +39,8 @@ def test_work_that_was_under_way_is_ended_and_a_deployment_leaves_no_trace(local
 
 
 def a_long_query(client) -> str:
-    sql = "select count(*) from unnest(sequence(1, 100000)) a(x), unnest(sequence(1, 100000)) b(y) where x * y % 7 = 3"
+    numbers = "unnest(sequence(1, 100000))"
+    sql = f"select count(*) from {numbers} a(x), {numbers} b(y), {numbers} c(z) where x * y * z % 7 = 3"
     results = {"OutputLocation": "s3://busy-results/"}
     id = client("athena").start_query_execution(QueryString=sql, ResultConfiguration=results)["QueryExecutionId"]
     until(lambda: client("athena").get_query_execution(QueryExecutionId=id)["QueryExecution"]["Status"], "RUNNING")
@@ -71,7 +72,7 @@ def a_long_statement(client) -> str:
 
 
 def until(ask, state: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while state not in (found := ask()).values():
         assert time.monotonic() < deadline, found
         time.sleep(0.02)
