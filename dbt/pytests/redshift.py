@@ -71,7 +71,7 @@ class DataApi:
         return answer["Error"]
 
     def wait(self, id: str) -> dict:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while (answer := self.client.describe_statement(Id=id))["Status"] not in ("FINISHED", "FAILED", "ABORTED"):
             assert time.monotonic() < deadline, answer
             time.sleep(0.02)

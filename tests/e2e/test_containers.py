@@ -53,13 +53,13 @@ def interrupt(environment: dict[str, str], arguments: list[str], is_time) -> Non
     process = subprocess.Popen(
         command(*arguments), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not is_time():
         assert process.poll() is None, process.stdout.read().decode()
         assert time.monotonic() < deadline, "it was never time"
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
-    process.wait(timeout=60)
+    process.wait(timeout=300)
     process.stdout.close()
 
 
@@ -81,7 +81,7 @@ def test_a_taken_port_stops_up_before_anything_starts(project):
 
 def test_a_service_that_never_becomes_healthy_is_named_with_its_last_log_lines(project):
     environment = project(ROOT / "docker-compose.yml", COMPOSE / "never_healthy.yml")
-    done = groundwork(environment, "up", timeout=600)
+    done = groundwork(environment, "up", timeout=1200)
     assert done.returncode == 1
     assert "source does not come up" in done.stderr
     assert "ready to accept connections" in done.stderr

@@ -115,7 +115,7 @@ def test_a_second_run_changes_nothing(demo, settings):
 )
 def test_the_command_answers_or_says_why_not(demo, arguments, status, words):
     done = subprocess.run(
-        [sys.executable, "-m", "groundwork.cli", *arguments], capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "groundwork.cli", *arguments], capture_output=True, text=True, timeout=600
     )
     assert done.returncode == status, done.stderr
     assert words in done.stdout + done.stderr
@@ -134,7 +134,7 @@ DOCUMENTED = re.findall(r"^\| `(make [^`…]+)`", (ROOT / "README.md").read_text
 
 @pytest.mark.parametrize("line", [c for c in DOCUMENTED if c.split()[1] in ("status", "reconcile", "logs", "help")])
 def test_a_command_of_the_readme_works(demo, line):
-    done = subprocess.run(shlex.split(line), cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(shlex.split(line), cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert done.stdout
 

@@ -77,7 +77,7 @@ def terminal(production):
         os.write(keyboard, f"{typed}\n".encode())
         done = subprocess.run(
             command(*arguments), env={**environment, **variables}, stdin=stdin, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=600,
+            stderr=subprocess.STDOUT, text=True, timeout=1800,
         )  # fmt: skip
         os.close(keyboard), os.close(stdin)
         return done.returncode, done.stdout

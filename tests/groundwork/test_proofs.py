@@ -16,7 +16,7 @@ CHILD = """
 import socket, time
 server = socket.create_server(("127.0.0.3", 0))
 print(server.getsockname()[1], flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
 
@@ -44,7 +44,7 @@ def test_what_a_service_started_is_found_by_its_depth_and_its_sockets_are_seen(p
     assert child != process.pid
     assert victims.descendants(process.pid, 2) == []
     subprocess.run(["kill", "-9", str(child)], check=True)
-    process.wait(timeout=10)
+    process.wait(timeout=120)
 
 
 def test_an_address_of_ipv6_is_readable():

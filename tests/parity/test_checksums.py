@@ -152,7 +152,7 @@ def literal(value) -> str:
 
 
 def wait(describe, key: str) -> dict:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while (answer := describe())[key] in ("QUEUED", "RUNNING", "SUBMITTED", "PICKED", "STARTED"):
         assert time.monotonic() < deadline, answer
         time.sleep(0.05)

@@ -36,12 +36,12 @@ def call(cluster, method: str, step: str, body: dict | None = None, token: str =
         {"Authorization": f"Bearer {token}"},
         method=method,
     )
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         return json.load(response)
 
 
 def eventually(condition) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(0.05)

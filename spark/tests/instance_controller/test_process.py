@@ -19,4 +19,4 @@ def test_EMR_S_05_a_step_can_be_interrupted_wherever_the_platform_was_started(be
     running.stdout.readline()
     running.stdin.write("SIGINT\n")
     running.stdin.flush()
-    assert running.wait(10) == 7
+    assert running.wait(120) == 7

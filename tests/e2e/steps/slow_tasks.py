@@ -1,4 +1,5 @@
-"""A step of eighty tasks of a second each; prints which attempt of each task gave its result."""
+"""A step of eighty tasks of a second each, again until one of them was tried again: whoever takes a worker away may
+take his time. Prints which attempt of each task gave its result."""
 
 import time
 
@@ -12,4 +13,8 @@ def work(_: int) -> int:
 
 
 context = SparkSession.builder.appName("slow tasks").getOrCreate().sparkContext
-print(context.parallelize(range(80), 80).map(work).collect())
+for _ in range(10):
+    attempts = context.parallelize(range(80), 80).map(work).collect()
+    if max(attempts) > 0:
+        break
+print(attempts)
