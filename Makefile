@@ -16,7 +16,7 @@ install: ## Install what the platform runs on (1.8 GB below .groundwork; a minut
 cli:
 	@$(PYTHON) groundwork/install.py cli
 
-doctor: cli ## Check this machine, with remedies; with TARGET=production the account
+doctor: cli ## Check this machine and the source, with remedies; with TARGET=production the account
 	@$(GROUNDWORK) doctor
 
 demo: cli ## Bring the platform up, run the whole pipeline, show the result (OLIST_CSV_DIR=… or SCALE=0.1 SEED=42)

@@ -220,16 +220,21 @@ def status(as_json: Json = False) -> None:
 
 @command
 def doctor(as_json: Json = False) -> None:
-    """Check that this machine, or the account of TARGET, can have the platform; each problem comes with its remedy."""
+    """Check this machine, or the account of TARGET, and what DMS says of the source; problems come with remedies."""
     from groundwork.aws import connect
     from groundwork.deployment import doctor as account
     from groundwork.local import doctor as machine
+    from groundwork.pipeline.assessment import check_source
 
     connect()
     if settings().here:
-        checks = machine.examine(settings(), runtimes.to_start(settings(), prefer_containers=True)[0])
+        runtime, _ = runtimes.to_start(settings(), prefer_containers=True)
+        checks, deployed = machine.examine(settings(), runtime), runtime.is_running(settings())
     else:
         checks = account.examine(settings())
+        deployed = not any(check.name in ("endpoint", "account") and check.level == "FAIL" for check in checks)
+    if deployed:
+        checks += check_source()
     if as_json:
         print_json([vars(check) for check in checks])
     else:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from botocore.exceptions import ClientError
 
 from groundwork.aws import client
+from groundwork.checks import Check
 from groundwork.deployment import deploy, guards
 from groundwork.deployment.leftovers import pages_of
-from groundwork.local.doctor import Check, check_disk, check_python
+from groundwork.local.doctor import check_disk, check_python
 from groundwork.settings import Settings, UserError
 
 ZONES = 3  # Redshift Serverless asks for subnets in as many

@@ -3,10 +3,10 @@
 import os
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import ModuleType
 
 from groundwork import install
+from groundwork.checks import Check
 from groundwork.local.runtimes import containers, processes
 from groundwork.local.services import port_is_open
 from groundwork.settings import Settings, free_disk_gib
@@ -14,16 +14,6 @@ from groundwork.settings import Settings, free_disk_gib
 NEEDED_DISK_GIB = 6
 NEEDED_MEMORY_GIB = 6
 NEEDED_ENGINE_MEMORY_GIB = 6
-
-
-@dataclass(frozen=True)
-class Check:
-    """``level`` is OK, WARN or FAIL; ``remedy`` is what to do, empty when nothing is wrong."""
-
-    name: str
-    level: str
-    text: str
-    remedy: str = ""
 
 
 def examine(settings: Settings, runtime: ModuleType) -> list[Check]:

@@ -30,12 +30,21 @@ class Task:
     stopped: datetime | None = None
 
 
+@dataclass
+class AssessmentRun:
+    """``individual`` holds its assessments as they are described."""
+
+    description: dict
+    individual: list[dict]
+
+
 class DmsStore(BaseStore):
     instances: dict[str, dict] = LocalAttribute(default=dict)
     # by identifier
     subnet_groups: dict[str, dict] = LocalAttribute(default=dict)
     endpoints: dict[str, Endpoint] = LocalAttribute(default=dict)
     tasks: dict[str, Task] = LocalAttribute(default=dict)
+    assessment_runs: dict[str, AssessmentRun] = LocalAttribute(default=dict)
     # by replication instance and endpoint
     connections: dict[tuple[str, str], dict] = LocalAttribute(default=dict)
     # the tags of every ARN

@@ -1,4 +1,4 @@
-"""The API of DMS: replication instances, subnet groups and tags; with endpoints and tasks beside it.
+"""The API of DMS: replication instances, subnet groups and tags; with endpoints, tasks and assessments beside it.
 
 https://docs.aws.amazon.com/dms/latest/APIReference/Welcome.html
 
@@ -13,6 +13,7 @@ from localstack.aws.api import CommonServiceException, RequestContext, handler
 from localstack.aws.connect import connect_to
 from localstack.services.plugins import ServiceLifecycleHook
 
+from groundwork_aws.dms.assessment_operations import AssessmentOperations
 from groundwork_aws.dms.common import (
     already_exists,
     check_identifier,
@@ -49,7 +50,7 @@ MODIFIABLE = (
 )  # fmt: skip
 
 
-class DmsProvider(EndpointOperations, TaskOperations, ServiceLifecycleHook):
+class DmsProvider(EndpointOperations, TaskOperations, AssessmentOperations, ServiceLifecycleHook):
     service = "dms"
     version = "2016-01-01"
 
