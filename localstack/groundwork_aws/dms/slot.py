@@ -9,6 +9,7 @@ inserts and truncations alone, and DMS too ignores its updates and deletes.
 """
 
 import logging
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ from groundwork_aws.dms.postgres import Source
 log = logging.getLogger("SOURCE_CAPTURE")
 HEARTBEAT = "awsdms_heartbeat"
 MESSAGES_AT_ONCE = 16384
+# Of a process that was killed, the server keeps the connection until it has seen that.
+LOCK_SECONDS = 5
 CATALOG = """
 SELECT n.nspname AS schema, c.relname AS name,
        coalesce(k.columns, '{}') AS key,
@@ -150,14 +153,19 @@ class Slot:
 
     def lock(self) -> None:
         """Be the only one that reads the slot, as long as the connection lives. Raises TaskFailed."""
-        got, pid = self.connection.execute(
-            """SELECT pg_try_advisory_lock(hashtextextended(%(slot)s, 0)),
-                      (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
-                       AND (classid::bigint << 32 | objid::bigint) = hashtextextended(%(slot)s, 0) LIMIT 1)""",
-            {"slot": self.name},
-        ).fetchone()
-        if not got:
-            raise TaskFailed(f'replication slot "{self.name}" is active for PID {pid}')
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            got, pid = self.connection.execute(
+                """SELECT pg_try_advisory_lock(hashtextextended(%(slot)s, 0)),
+                          (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
+                           AND (classid::bigint << 32 | objid::bigint) = hashtextextended(%(slot)s, 0) LIMIT 1)""",
+                {"slot": self.name},
+            ).fetchone()
+            if got:
+                return
+            if time.monotonic() > deadline:
+                raise TaskFailed(f'replication slot "{self.name}" is active for PID {pid}')
+            time.sleep(0.1)
 
     def check(self, position: int) -> None:
         """The slot must still hold every change from the position on. Raises TaskFailed."""

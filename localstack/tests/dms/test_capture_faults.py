@@ -229,8 +229,9 @@ def test_A16_the_network_to_the_source_and_to_s3_is_cut_and_the_task_goes_on_by_
     rows = "INSERT INTO orders SELECT {} + i, 1, repeat(md5(i::text), 12) FROM generate_series(1, 20000) i"
     for number, proxy in enumerate((to_s3, to_source), 1):
         before, proxy.left = len(task.rows()), 6_000_000  # half of what the rows take
+        retried = retries(task)
         own(source, rows.format(number * 100_000))
-        wait_until(lambda n=number: sum("Task is retried" in e.get("log", "") for e in task.events) > n)
+        wait_until(lambda many=retried + 1: retries(task) > many, lambda: task.events)
         assert len(task.rows()) == before  # nothing of it shows
         proxy.left = math.inf
         wait_until(lambda: replayed(task.rows()) == at_source(source), lambda: task.events)
@@ -238,6 +239,10 @@ def test_A16_the_network_to_the_source_and_to_s3_is_cut_and_the_task_goes_on_by_
     task.stop()
     assert task.s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
     remove_from(Source(**make_work(source_server.port, schema, bucket, "", tmp_path)["source"]), work["slot"], None)
+
+
+def retries(task) -> int:
+    return sum("Task is retried" in event.get("log", "") for event in task.events)
 
 
 def test_B7_B10_rows_of_every_key_and_a_row_that_changes_very_often(task, source, schema):
