@@ -65,7 +65,7 @@ def down(settings: Settings) -> bool:
     supervisor = rpc(settings).supervisor
     process = supervisor.getPID()
     supervisor.shutdown()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300  # it ends one service after the other
     while exists(process):
         if time.monotonic() > deadline:
             raise UserError(f"supervisord (process {process}) does not end: see {settings.logs / 'supervisord.log'}")
@@ -140,7 +140,7 @@ def start_supervisor(settings: Settings) -> None:
         [sys.executable, "-m", "supervisor.supervisord", "--configuration", configuration_file(settings)],
         check=True, stdin=subprocess.DEVNULL, cwd=settings.state,
     )  # fmt: skip
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not is_running(settings):
         if time.monotonic() > deadline:
             raise UserError(f"supervisord did not start: see {settings.logs / 'supervisord.log'}")
