@@ -1,6 +1,7 @@
 """A real PostgreSQL for the tests, and a new database in it for each of them."""
 
 import itertools
+import signal
 from collections.abc import Iterator
 
 import psycopg
@@ -12,6 +13,10 @@ from groundwork.local.postgres.server import Server
 from groundwork.local.services import running_postgres
 
 numbers = itertools.count(1)
+# A script that runs the tests in its background lets them ignore interrupts, and so would the commands that they start
+# and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
