@@ -2,12 +2,18 @@
 
 import os
 import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from groundwork.local import doctor, runtimes
 from groundwork.local.runtimes import containers, processes
+from groundwork.local.services import Service
 from groundwork.settings import UserError
 from groundwork.settings import settings as read_settings
 from tests.isolation import groundwork, isolated_environment
@@ -102,3 +108,43 @@ def test_what_is_up_is_used_and_another_runtime_beside_it_is_refused(nothing_up,
     monkeypatch.setenv("RUNTIME", containers.NAME)
     with pytest.raises(UserError, match="make local-down RUNTIME=processes"):
         runtimes.to_start(nothing_up, prefer_containers=True)
+
+
+def test_what_a_killed_service_has_left_ends_before_it_is_started_again(nothing_up, tmp_path):
+    settings = replace(nothing_up, state=tmp_path)
+    born = tmp_path / "born"
+    born.touch()
+    service = Service("shop", ["sh", "-c", f"sleep 1000 & echo $$ $! >> {born}; wait"], port=0)
+    processes.write_configuration(settings, [service])
+    processes.start_supervisor(settings)
+    try:
+        processes.start(settings, service)
+        parent, child = families(born, 1)[0]
+        wait_until(lambda: processes.supervised_processes(settings)["shop"]["statename"] == "RUNNING")
+        os.kill(parent, signal.SIGKILL)
+        _, next_child = families(born, 2)[1]
+        wait_until(lambda: not lives(child))
+        assert lives(next_child)
+        assert f"ended what shop (process {parent}) has left" in (settings.logs / "reaper.log").read_text()
+    finally:
+        processes.down(settings)
+    assert not lives(next_child)
+
+
+def families(born: Path, count: int) -> list[list[int]]:
+    """Parent and child of each start so far, once there are so many."""
+    wait_until(lambda: len(born.read_text().splitlines()) >= count)
+    return [[int(process) for process in line.split()] for line in born.read_text().splitlines()]
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline, "not so after a minute"
+        time.sleep(0.05)
+
+
+def lives(process: int) -> bool:
+    """A zombie, which nobody has waited for yet, does not."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True).stdout
+    return bool(state) and not state.startswith("Z")

@@ -208,6 +208,11 @@ def write_configuration(settings: Settings, services: list[Service]) -> None:
     configuration["rpcinterface:supervisor"] = {
         "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
     }
+    configuration["eventlistener:reaper"] = {
+        "command": f"{quoted(sys.executable)} -I {quoted(Path(__file__).with_name('reaper.py'))}",
+        "events": "PROCESS_STATE_EXITED",
+        "stderr_logfile": settings.logs / "reaper.log",
+    }
     for service in services:
         configuration[f"program:{service.name}"] = program(settings, service)
     file = configuration_file(settings)
