@@ -77,6 +77,7 @@ class Capture:
     def _replicate(self) -> str:
         with psycopg.connect(self.source.connection_string(), autocommit=True) as connection:
             self.connection, self.slot = connection, Slot(self.source, connection, self.task["slot"])
+            self.slot.connect_reader()
             self.slot.lock()
             # both from anew: what the decoder has told of a table once it does not tell again
             self.decoder, self.tables = Decoder(), dict[int, Captured | None]()

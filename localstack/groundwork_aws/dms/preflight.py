@@ -35,6 +35,10 @@ ORDER BY 1, 2
 """
 
 
+# A task's own slot, and one for the moment while it loads tables or reads.
+SLOTS = 2
+
+
 @dataclass(frozen=True)
 class Finding:
     """What a check has found. ``problem`` says what is wrong and what comes of it, ``mend`` is SQL or a setting;
@@ -72,12 +76,14 @@ def server(connection: psycopg.Connection, slot: str) -> list[Finding]:
             f"wal_level is {setting['wal_level']}: changes cannot be read",
             "ALTER SYSTEM SET wal_level = 'logical', then restart PostgreSQL (RDS: rds.logical_replication = 1)", True,
         ))  # fmt: skip
-    if not mine and slots >= int(setting["max_replication_slots"]):
+    needed = slots - mine + SLOTS
+    if needed > int(setting["max_replication_slots"]):
         found.append(Finding(
             "postgres-check-replication-slots-count",
-            f"all {setting['max_replication_slots']} replication slots are taken",
+            f"{slots - mine} of {setting['max_replication_slots']} replication slots are taken, and a task needs "
+            f"{SLOTS}: one that lasts, and one for the moment while it loads tables or reads",
             f"SELECT pg_drop_replication_slot('…') for one that nobody needs, or ALTER SYSTEM SET "
-            f"max_replication_slots = {slots + 2} and restart PostgreSQL", True,
+            f"max_replication_slots = {needed} and restart PostgreSQL", True,
         ))  # fmt: skip
     if int(setting["max_wal_senders"]) < 1:
         found.append(Finding(

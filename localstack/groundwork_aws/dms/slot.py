@@ -23,10 +23,14 @@ from groundwork_aws.dms.full_load import connect
 from groundwork_aws.dms.mappings import identifier, literal
 from groundwork_aws.dms.planning import TaskFailed
 from groundwork_aws.dms.postgres import Source
+from groundwork_aws.dms.read_ahead import ReadAhead
 
 log = logging.getLogger("SOURCE_CAPTURE")
 HEARTBEAT = "awsdms_heartbeat"
 MESSAGES_AT_ONCE = 16384
+# What the server is asked for first, and at most after that: each time it reads the WAL from the copy's beginning.
+CHANGES_AT_FIRST, CHANGES_AT_MOST = 1 << 15, 1 << 17
+READ_AHEAD_BYTES = 24 << 20
 # Of a process that was killed, the server keeps the connection until it has seen that.
 LOCK_SECONDS = 5
 CATALOG = """
@@ -84,9 +88,7 @@ class Slot:
     def __init__(self, source: Source, connection: psycopg.Connection, name: str):
         self.source, self.connection, self.name = source, connection, name
         self.inserts = f"{name}_inserts"
-        # while a batch of messages is worked on, the next one is read
-        self.ahead = ThreadPoolExecutor(1, "read-ahead")
-        self.reader = self.ahead.submit(connect, source)
+        self.reading = ThreadPoolExecutor(1, "reading")
 
     # --- making and removing it ---
 
@@ -151,6 +153,10 @@ class Slot:
 
     # --- reading it ---
 
+    def connect_reader(self) -> None:
+        """Begin to connect what will read the slot: it takes a moment in which other things can be done."""
+        self.reader = self.reading.submit(connect, self.source)
+
     def lock(self) -> None:
         """Be the only one that reads the slot, as long as the connection lives. Raises TaskFailed."""
         deadline = time.monotonic() + LOCK_SECONDS
@@ -196,18 +202,54 @@ class Slot:
 
     def peek(self, changes: int) -> Iterator[pa.Array]:
         """The slot's messages, without moving it: whole transactions, until there are as many changes."""
-        reader = self.reader.result()
+        read = ReadAhead(READ_AHEAD_BYTES)
+        reading = self.reading.submit(self._read, changes, read)
+        try:
+            for batch in read:
+                yield batch.column(0)
+            reading.result()
+        finally:
+            read.abandon()
+
+    def _read(self, changes: int, read: ReadAhead) -> None:
+        """Read a copy of the slot, by itself or as long as somebody takes what is read.
+
+        The server gives nothing away of a reading before it has decoded all of it. So it is asked for little at a time,
+        which moves the copy, and decodes the next while this is worked on.
+        """
+        try:
+            copy, at_once, got = self._copy(), CHANGES_AT_FIRST, 0
+            while got < changes:
+                asked, before = min(at_once, changes - got), got
+                for batch in self._ask(self._messages(copy, asked)):
+                    got += batch.num_rows
+                    if not read.put(batch):
+                        return  # the copy goes with the connection
+                if got - before < asked:
+                    break
+                at_once = min(at_once * 2, CHANGES_AT_MOST)
+            self._ask(f"SELECT pg_drop_replication_slot({literal(copy)})").read_all()
+        finally:
+            read.end()
+
+    def _copy(self) -> str:
+        """Copy the slot, as long as the reader's connection lives; gives back the copy's name."""
+        copied = self._ask(
+            f"SELECT slot_name FROM pg_copy_logical_replication_slot({literal(self.name)}, "
+            f"{literal(self.name + '_read_')} || pg_backend_pid(), true)"
+        )
+        return copied.read_all()[0][0].as_py()
+
+    def _messages(self, slot: str, changes: int) -> str:
         publications = f"{identifier(self.name)},{identifier(self.inserts)}"
-        query = (
-            f"SELECT data FROM pg_logical_slot_peek_binary_changes({literal(self.name)}, NULL, {changes}, "
+        return (
+            f"SELECT data FROM pg_logical_slot_get_binary_changes({literal(slot)}, NULL, {changes}, "
             f"'proto_version', '1', 'publication_names', {literal(publications)})"
         )
-        cursor = reader.cursor().execute(f"SELECT * FROM postgres_query('source', {literal(query)})")
-        batches = cursor.to_arrow_reader(MESSAGES_AT_ONCE)
-        pending = self.ahead.submit(next, batches, None)
-        while batch := pending.result():
-            pending = self.ahead.submit(next, batches, None)
-            yield batch.column(0)
+
+    def _ask(self, query: str) -> pa.RecordBatchReader:
+        cursor = self.reader.result().cursor().execute(f"SELECT * FROM postgres_query('source', {literal(query)})")
+        return cursor.to_arrow_reader(MESSAGES_AT_ONCE)
 
     def advance(self, position: int) -> None:
         """Let the source forget what is before the position."""
