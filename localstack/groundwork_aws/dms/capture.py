@@ -267,7 +267,7 @@ class Capture:
         for reason, count in batch.ignored.items():
             log.warning("%s (%d changes)", reason, count)
         changes = [{"table": table, **counts} for table, counts in batch.counts.items()]
-        self.report(changes=changes, position=end)
+        self.report(changes=changes, position=end, committed=self.decoder.time)
         if batch.first_commit:
             self._report_latency(captured - self.decoder.time / 1e6, time.time() - batch.first_commit / 1e6)
 
@@ -304,7 +304,7 @@ class Capture:
         log.error("%s is suspended: %s. Its changes are not replicated until it is reloaded", name, reason)
         self.checkpoint.suspended[name] = reason
         self._save()
-        self.report(table=names(plan.table), state="Table error")
+        self.report(table=names(plan.table), state="Table error", reason=reason)
 
     def _reload(self) -> None:
         try:

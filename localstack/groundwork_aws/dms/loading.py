@@ -67,7 +67,7 @@ class Loader:
             return None
         except Exception as error:  # whatever goes wrong with one table ends in its state, and the others go on
             log.error("%s.%s: %s", *table, error)
-            self.report(table=table, state="Table error", rows=rows)
+            self.report(table=table, state="Table error", rows=rows, reason=str(error))
             if self.stop_on_error:
                 self.failed.set()
             return f"{table[0]}.{table[1]}: {error}"

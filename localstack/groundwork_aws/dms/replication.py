@@ -17,6 +17,7 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
+from groundwork_aws.dms import control_tables
 from groundwork_aws.dms.batch import Job
 from groundwork_aws.dms.capture import Capture
 from groundwork_aws.dms.changes import ChangeLayout
@@ -94,13 +95,13 @@ def run(task: dict, report: Reporter, requests: "Requests") -> str:
     source, target = Source(**task["source"]), make_target(task)
     layout = Layout(**{**task["layout"], "started": as_time(task["layout"]["started"])})
     format, planner = Format(**task["format"]), Planner(source, task)
-    loader = Loader(source, target, layout, format, task["settings"], report, requests.stop)
     if task["type"] != "full-load":
-        job = Job(
-            source, target, layout, format, ChangeLayout(**task["changes"]), task["settings"], planner,
-            last_commit(task["stop_position"]),
-        )  # fmt: skip
-        return Capture(task, job, loader, report, requests).run()
+        changes, stop = ChangeLayout(**task["changes"]), last_commit(task["stop_position"])
+        job = Job(source, target, layout, format, changes, task["settings"], planner, stop)
+        with control_tables.kept(task, target, layout, format, changes, report) as report:
+            loader = Loader(source, target, layout, format, task["settings"], report, requests.stop)
+            return Capture(task, job, loader, report, requests).run()
+    loader = Loader(source, target, layout, format, task["settings"], report, requests.stop)
     done = {tuple(table) for table in task["done"]}
     with connected(source) as connection:
         plans = [plan for plan in planner.plans(connection) if names(plan.table) not in done]

@@ -69,9 +69,7 @@ NOT_DONE = {
         "DataErrorPolicy", "DataTruncationErrorPolicy", "EventErrorPolicy", "TableErrorEscalationCount",
         "RecoverableErrorThrottling",
     },
-    "ControlTablesSettings": {
-        "HistoryTableEnabled", "SuspendedTablesTableEnabled", "StatusTableEnabled", "FullLoadExceptionTableEnabled",
-    },
+    "ControlTablesSettings": {"FullLoadExceptionTableEnabled"},
     "ValidationSettings": {"EnableValidation"},
     "TTSettings": {"EnableTT"},
     "CharacterSetSettings": None,
@@ -86,6 +84,7 @@ RANGES = {
     ("FullLoadSettings", "MaxFullLoadSubTasks"): (1, 49),
     ("FullLoadSettings", "CommitRate"): (1, 50000),
     ("TargetMetadata", "LobMaxSize"): (1, 102400),
+    ("ControlTablesSettings", "HistoryTimeslotInMinutes"): (1, 1440),
 }
 
 

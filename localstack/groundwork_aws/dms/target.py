@@ -20,11 +20,13 @@ class Target:
     bucket: str
     folder: str
     put: dict = field(default_factory=dict)
+    sent: int = 0  # bytes, of all files that are complete
     uploads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "upload"))
     pending: Semaphore = field(default_factory=lambda: Semaphore(PENDING_PARTS))
 
     def table_folder(self, schema: str, table: str) -> str:
-        return "/".join([*filter(None, [self.folder.strip("/")]), schema, table, ""])
+        """The schema is empty for control tables that have none."""
+        return "/".join([*filter(None, [self.folder.strip("/"), schema]), table, ""])
 
     def clear(self, prefix: str) -> None:
         """Remove every object below the prefix."""
@@ -86,6 +88,7 @@ class Upload:
 
     def complete(self) -> None:
         where = {"Bucket": self.target.bucket, "Key": self.key}
+        self.target.sent += self.written
         if not self.upload_id:
             self.target.s3.put_object(**where, Body=bytes(self.buffer), **self.target.put)
             return
