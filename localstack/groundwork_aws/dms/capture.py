@@ -18,7 +18,7 @@ import botocore.exceptions
 import duckdb
 import psycopg
 
-from groundwork_aws.dms import orphans, preflight
+from groundwork_aws.dms import chosen_slot, orphans, preflight
 from groundwork_aws.dms.batch import Batch, Captured, Job
 from groundwork_aws.dms.change_files import FileNames
 from groundwork_aws.dms.checkpoint import Checkpoint, as_lsn, as_moment, as_text
@@ -51,6 +51,7 @@ class Capture:
         self.stop = requests.stop
         self.stop_at: int | None = None
         self.beyond, self.published = 0, None
+        self.users_slot = task.get("users_slot", False)
 
     def run(self) -> str:
         """Replicate until the end, and give back its reason. Raises TaskFailed."""
@@ -76,7 +77,8 @@ class Capture:
 
     def _replicate(self) -> str:
         with psycopg.connect(self.source.connection_string(), autocommit=True) as connection:
-            self.connection, self.slot = connection, Slot(self.source, connection, self.task["slot"])
+            self.connection = connection
+            self.slot = Slot(self.source, connection, self.task["slot"], inserts_apart=not self.users_slot)
             self.slot.connect_reader()
             self.slot.lock()
             # both from anew: what the decoder has told of a table once it does not tell again
@@ -100,7 +102,9 @@ class Capture:
         if blocking := [finding for finding in found if finding.blocks]:
             raise TaskFailed(" ".join(str(finding) for finding in blocking))
         self.checkpoint = None if self.fresh else Checkpoint.read(self.path)
-        if self.checkpoint is None:
+        if self.checkpoint is None and self.users_slot:
+            self._begin_with_users_slot()
+        elif self.checkpoint is None:
             self.path.unlink(missing_ok=True)
             self.slot.remove()
             self.checkpoint = Checkpoint()
@@ -112,8 +116,20 @@ class Capture:
         self.checkpoint.source = orphans.identity(self.connection)
         self._publish()
 
+    def _begin_with_users_slot(self) -> None:
+        """Every table counts as loaded where the user wants to begin."""
+        start, known = as_lsn(self.task["start_position"]), catalog(self.connection)
+        chosen_slot.check(self.connection, self.slot.name, start)
+        self.checkpoint = Checkpoint(start, start, run=self.task["run"])
+        self.checkpoint.loaded = {dotted(plan): start for plan in self.plans}
+        self.checkpoint.keys = {dotted(plan): known[names(plan.table)].key for plan in self.plans}
+        self.slot.check(start)
+        self.fresh = False
+        self._save()
+
     def _start_position(self) -> None:
-        if not self.task["start_position"]:
+        """Begin at a CdcStartPosition, once: a process that is started again goes on where the last one was."""
+        if not self.task["start_position"] or self.checkpoint.run == self.task["run"]:
             return
         wanted, position = as_lsn(self.task["start_position"]), self.checkpoint.position
         if wanted < position:
@@ -121,7 +137,7 @@ class Capture:
                 f"CdcStartPosition {as_text(wanted)} is not available any more: the source has forgotten the changes "
                 f"before {as_text(position)}"
             )
-        self.checkpoint.position = wanted
+        self.checkpoint.position, self.checkpoint.run = wanted, self.task["run"]
         self._save()
         self.slot.check(wanted)
 
@@ -135,6 +151,9 @@ class Capture:
         if self.task["heartbeat"]:
             tables[self.slot.make_heartbeat(self.task["heartbeat"]["schema"])] = True
             self.next_beat = 0.0
+        if self.users_slot:  # its publication is the user's, too
+            chosen_slot.warn_of_unpublished(self.connection, self.slot.name, list(tables))
+            return set()
         remade = {name for name in tables if ".".join(name) in self.checkpoint.loaded} - set(self.slot.published())
         for name in remade:
             del self.checkpoint.loaded[".".join(name)]

@@ -17,7 +17,8 @@ class Checkpoint:
 
     ``loaded`` holds, by ``schema.table``, the place in the WAL that a table was loaded at: older changes of it are in
     the loaded rows. ``keys`` are the primary keys as they were then, ``suspended`` why a table is not replicated.
-    ``source`` says which database the slot is in, for the day when no task knows it any more.
+    ``source`` says which database the slot is in, for the day when no task knows it any more. ``run`` counts the starts
+    of the task: the last one whose CdcStartPosition was taken.
     """
 
     position: int = 0
@@ -27,6 +28,7 @@ class Checkpoint:
     keys: dict[str, list[str]] = field(default_factory=dict)
     suspended: dict[str, str] = field(default_factory=dict)
     source: str = ""
+    run: int = 0
 
     @classmethod
     def read(cls, path: Path) -> "Checkpoint | None":

@@ -6,8 +6,8 @@ https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Target.S3.html#CHAP_Target
 Kept and described back without effect: ``PluginName`` and ``CaptureDdls`` (see slot.py: the source tells of changed
 structures by itself), what shapes CSV (``Csv…``, ``Rfc4180``, ``AddColumnName``), ``MapJsonbAsClob`` (both are texts in
 Parquet) and ``fetchCacheSize`` (rows come as one stream). Refused: CSV files, with them ``PreserveTransactions`` and
-``CdcPath`` in a task that captures changes, ``SlotName`` there too, ``GlueCatalogGeneration``, IAM authentication,
-certificates, Babelfish.
+``CdcPath`` in a task that captures changes, ``SlotName`` in one that also loads, ``GlueCatalogGeneration``, IAM
+authentication, certificates, Babelfish.
 """
 
 import re

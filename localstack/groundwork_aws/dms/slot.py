@@ -85,9 +85,9 @@ class Snapshot:
 class Slot:
     """The task's slot and publications, all of one name. ``connection`` is in autocommit mode."""
 
-    def __init__(self, source: Source, connection: psycopg.Connection, name: str):
+    def __init__(self, source: Source, connection: psycopg.Connection, name: str, inserts_apart: bool = True):
         self.source, self.connection, self.name = source, connection, name
-        self.inserts = f"{name}_inserts"
+        self.inserts = f"{name}_inserts" if inserts_apart else name
         self.reading = ThreadPoolExecutor(1, "reading")
 
     # --- making and removing it ---

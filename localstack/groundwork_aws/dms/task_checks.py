@@ -55,7 +55,11 @@ def check_migration_type(request: dict) -> None:
 
 
 def check_positions(migration_type: str, request: dict) -> None:
-    """Where a task begins and ends to capture changes. PostgreSQL has no start by time."""
+    """Where a task begins and ends to capture changes.
+
+    https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Task.CDC.html#CHAP_Task.CDC.StartPoint: PostgreSQL as a source
+    has no start by time.
+    """
     if request.get("CdcStartTime") and request.get("CdcStartPosition"):
         raise combination("CdcStartTime and CdcStartPosition cannot be given together")
     for name in POSITIONS:
@@ -82,8 +86,8 @@ def check_capture(migration_type: str, source: dict, target: dict) -> None:
     """What the endpoints ask for and change capture does not do."""
     if migration_type == "full-load":
         return
-    if source["SlotName"]:
-        raise invalid("SlotName is not supported here: the task makes its own replication slot")
+    if source["SlotName"] and migration_type != "cdc":
+        raise invalid("SlotName is for cdc tasks only: one that loads, too, makes its own replication slot")
     if target["PreserveTransactions"] or target["CdcPath"]:
         raise invalid("PreserveTransactions and CdcPath are not supported here: they write CSV files")
 
@@ -112,7 +116,8 @@ def merged_settings(document: str | None, base: dict = settings.DEFAULTS) -> dic
         raise invalid(f"Invalid Task Settings JSON. {error}") from None
 
 
-def check_start(task: Task, request: dict) -> None:
+def check_start(task: Task, request: dict, slot: str | None) -> None:
+    """``slot`` is the source endpoint's SlotName."""
     how = request["StartReplicationTaskType"]
     if how not in START_TYPES:
         raise invalid(f"StartReplicationTaskType must be one of {', '.join(START_TYPES)}, not {how!r}")
@@ -123,8 +128,10 @@ def check_start(task: Task, request: dict) -> None:
         when = "for the first time" if how == "start-replication" else "again, after a first start-replication"
         name = how.upper().replace("-", "_")
         raise combination(f"Start Type : {name}, valid only for tasks running {when}")
-    if first and request.get("CdcStartPosition"):
+    if first and request.get("CdcStartPosition") and not slot:
         raise combination("CdcStartPosition needs a SlotName in the source endpoint, or a task that has run before")
+    if slot and how != "resume-processing" and not request.get("CdcStartPosition"):
+        raise combination(f"The source endpoint's SlotName {slot} needs a CdcStartPosition to start from")
 
 
 def check_tested(store: DmsStore, task: Task) -> None:

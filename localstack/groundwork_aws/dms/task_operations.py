@@ -44,7 +44,7 @@ from groundwork_aws.dms.task_checks import (
     find_task,
     merged_settings,
 )
-from groundwork_aws.dms.task_processes import TaskProcesses, slot_name, state_file
+from groundwork_aws.dms.task_processes import TaskProcesses, slot_name, state_file, users_slot
 from groundwork_aws.dms.task_states import (
     begin,
     described,
@@ -154,8 +154,10 @@ class TaskOperations(TaskProcesses):
             task = find_task(store, arn)
             check_idle(task, "started")
             positions = {name: task.description.get(name) for name in POSITIONS}
+            if how == "resume-processing":
+                positions["CdcStartPosition"] = None  # it was that of an earlier start
             positions |= {name: request[name] for name in POSITIONS if request.get(name)}
-            check_start(task, {**positions, **request})
+            check_start(task, {**positions, **request}, users_slot(store, task))
             check_tested(store, task)
             resume = how == "resume-processing" or (task.run > 0 and how == "start-replication")
             begin(task, keep_completed=resume)

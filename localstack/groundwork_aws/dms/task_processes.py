@@ -119,6 +119,12 @@ def slot_name(task: Task) -> str:
     return slot_of(task.description["ReplicationTaskArn"].rpartition(":")[2])
 
 
+def users_slot(store: DmsStore, task: Task) -> str | None:
+    """The slot that the source endpoint names. Only a task that loads nothing reads it."""
+    source = store.endpoints[task.description["SourceEndpointArn"]]
+    return source.settings["SlotName"] if task.description["MigrationType"] == "cdc" else None
+
+
 def checkpoints_of_lost_tasks() -> list[str]:
     """The checkpoints that are here and whose slot no task has, in whatever account and region."""
     slots = {slot_name(task) for _, _, store in dms_stores.iter_stores() for task in list(store.tasks.values())}
@@ -133,7 +139,9 @@ def work_of(context: RequestContext, store: DmsStore, task: Task, fresh: bool) -
     return {
         "type": task.description["MigrationType"],
         "fresh": fresh,
-        "slot": slot_name(task),
+        "slot": users_slot(store, task) or slot_name(task),
+        "users_slot": users_slot(store, task) is not None,
+        "run": task.run,
         "checkpoint": str(state_file(task, ".json")),
         "orphans": checkpoints_of_lost_tasks(),
         "start_position": task.description.get("CdcStartPosition"),
