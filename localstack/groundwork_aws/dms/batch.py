@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import psycopg
 
+from groundwork_aws.dms import source_filter
 from groundwork_aws.dms.change_files import ChangeFiles, FileNames
 from groundwork_aws.dms.changes import ChangeLayout, ChangeShape, after, counted, key_changed, partitions
 from groundwork_aws.dms.checkpoint import Checkpoint
 from groundwork_aws.dms.full_load import Layout, LobTruncated
 from groundwork_aws.dms.lookup import with_untouched_values
 from groundwork_aws.dms.parquet import Format
-from groundwork_aws.dms.pgoutput import INSERT, Relation, Rows, Truncated
+from groundwork_aws.dms.pgoutput import DELETE, INSERT, Relation, Rows, Truncated
 from groundwork_aws.dms.planning import Planner, TaskFailed, names
 from groundwork_aws.dms.postgres import Source
 from groundwork_aws.dms.slot import HEARTBEAT
@@ -116,8 +117,21 @@ class Batch:
         else:
             changed = key_changed(rows, table.key)
             wanted = self._ignore(wanted, changed, f"{name}: updates that change the primary key")
+        if table.shape.plan.filters:
+            wanted = self._filter(table, rows, wanted)
         self._count(table.names, counted(rows.where(wanted)))
         return rows.where(wanted & np.isin(rows.operations, self.job.changes.operations))
+
+    def _filter(self, table: Captured, rows: Rows, wanted: np.ndarray) -> np.ndarray:
+        """Which of the wanted changes the table's source filters choose."""
+        filters, deletes = table.shape.plan.filters, rows.operations == DELETE
+        if deletes.any() and not source_filter.deletes_tell(self.connection, rows.relation, filters):
+            name = ".".join(table.names)
+            reason = f"{name}: deletes, as the replica identity does not hold what the source filter asks for,"
+            wanted = self._ignore(wanted, deletes, reason)
+        whole = with_untouched_values(self.connection, rows.where(wanted), table.key, table.shape.reading.types)
+        wanted[wanted] = source_filter.chosen(self.connection, whole, filters)
+        return wanted
 
     def _before_the_end(self, rows: Rows) -> np.ndarray:
         """The changes up to a CdcStopPosition by commit time; ``beyond`` is where the first later commit lies."""

@@ -102,11 +102,6 @@ def check_mappings(document: str, migration_type: str) -> None:
     for rule in rules.selections:
         if rule.table_type != "table":
             raise invalid(f"Invalid Table Mappings document. rule {rule.rule_id}: views are for full-load tasks only")
-        if rule.filters:
-            raise invalid(
-                f"Invalid Table Mappings document. rule {rule.rule_id}: source filters are not supported here where "
-                f"changes are captured"
-            )
 
 
 def merged_settings(document: str | None, base: dict = settings.DEFAULTS) -> dict:

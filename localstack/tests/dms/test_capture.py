@@ -435,8 +435,6 @@ def process_of(made, state) -> int:
 
 @pytest.mark.parametrize("rule, reason", [
     ({"object-locator": {"schema-name": "s", "table-name": "t", "table-type": "view"}}, "views are for full-load"),
-    ({"filters": [{"filter-type": "source", "column-name": "id", "filter-conditions": [
-        {"filter-operator": "eq", "value": "1"}]}]}, "source filters are not supported here"),
 ])  # fmt: skip
 def test_DMS_M_03_what_is_for_full_loads_only_is_refused(capture, rule, reason):
     refused("InvalidParameterValueException", reason, capture, rules=[include("s", "t") | rule])

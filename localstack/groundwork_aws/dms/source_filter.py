@@ -1,0 +1,58 @@
+"""Source filters where changes are captured: which changes of a table its selection rule's filters choose.
+
+https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Tasks.CustomizingTasks.Filters.html
+
+The source judges, by the condition of the full load, all changes that were read together in one query: so both choose
+the same rows, of every type and collation. An insert or update is judged by its new row, a delete by its old one.
+"""
+
+import numpy as np
+import psycopg
+
+from groundwork_aws.dms.mappings import Filter, identifier, where
+from groundwork_aws.dms.pgoutput import Relation, Rows
+from groundwork_aws.dms.planning import TaskFailed
+
+IDENTITY = """
+SELECT a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+LEFT JOIN pg_index i ON i.indrelid = c.oid
+                    AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END
+WHERE c.oid = %s AND (c.relreplident = 'f' OR a.attnum = ANY (i.indkey::int[]))
+"""
+TYPES = """
+SELECT format_type(type, modifier) FROM unnest(%s::oid[], %s::int[]) WITH ORDINALITY c(type, modifier, n) ORDER BY n
+"""
+
+
+def chosen(connection: psycopg.Connection, rows: Rows, filters: tuple[Filter, ...]) -> np.ndarray:
+    """For each of the changes whether the filters choose it."""
+    places = columns(rows.relation, filters)
+    kinds = zip(*(rows.relation.columns[at][1:] for at in places.values()), strict=True)
+    types = connection.execute(TYPES, [list(part) for part in kinds]).fetchall()
+    values = [
+        f"v{n}::{kind} AS {identifier(name)}" for n, (name, (kind,)) in enumerate(zip(places, types, strict=True))
+    ]
+    named, given = ", ".join(f"v{n}" for n in range(len(places))), ", ".join("%s::text[]" for _ in places)
+    # psycopg takes every % for a place that it fills
+    condition, typed = where(filters).replace("%", "%%"), ", ".join(values).replace("%", "%%")
+    query = (
+        f"SELECT coalesce({condition}, false) "
+        f"FROM (SELECT {typed}, n FROM unnest({given}) WITH ORDINALITY u({named}, n)) r ORDER BY n"
+    )
+    found = connection.execute(query, [rows.values[at].to_pylist() for at in places.values()])
+    return np.array([is_chosen for (is_chosen,) in found], bool)
+
+
+def deletes_tell(connection: psycopg.Connection, relation: Relation, filters: tuple[Filter, ...]) -> bool:
+    """Whether the replica identity holds all that the filters ask for."""
+    identity = {name for (name,) in connection.execute(IDENTITY, (relation.oid,))}
+    return set(columns(relation, filters)) <= identity
+
+
+def columns(relation: Relation, filters: tuple[Filter, ...]) -> dict[str, int]:
+    """The columns that the filters name, each with its place. Raises TaskFailed."""
+    places = {name: at for at, (name, *_) in enumerate(relation.columns)}
+    wanted = dict.fromkeys(filter.column for filter in filters)
+    if missing := [name for name in wanted if name not in places]:
+        raise TaskFailed(f"{relation.schema}.{relation.name} has no column {missing[0]}, which its source filter names")
+    return {name: places[name] for name in wanted}
