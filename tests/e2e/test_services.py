@@ -75,8 +75,8 @@ def test_up_again_leaves_every_service_alone(demo, settings, runtime):
     assert running(settings, runtime) == before
 
 
-def test_the_cluster_has_as_many_workers_as_are_asked_for(demo, settings):
-    before = settings.workers
+def test_the_cluster_has_as_many_workers_as_are_asked_for(demo, settings, runtime):
+    before = sum("spark-worker" in name for name in running(settings, runtime))
     wait_until(lambda: master(settings)["aliveworkers"] == before)  # one that was killed is back, and known
     more = subprocess.run(command("up"), env={**os.environ, "WORKERS": str(before + 1)}, capture_output=True, text=True)
     assert more.returncode == 0, more.stderr
