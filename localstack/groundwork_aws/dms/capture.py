@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import botocore.exceptions
-import duckdb
 import psycopg
 
 from groundwork_aws.dms import chosen_slot, orphans, preflight
@@ -26,6 +25,7 @@ from groundwork_aws.dms.full_load import Plan
 from groundwork_aws.dms.loading import Loader
 from groundwork_aws.dms.pgoutput import Decoder
 from groundwork_aws.dms.planning import TaskFailed, names
+from groundwork_aws.dms.retries import RECOVERABLE, Retries
 from groundwork_aws.dms.slot import HEARTBEAT, CatalogTable, Slot, catalog
 
 log = logging.getLogger("SOURCE_CAPTURE")
@@ -33,12 +33,6 @@ POLL_SECONDS = 0.2
 REPORT_SECONDS = 30
 # What one reading of the slot takes at most, at the end of a transaction.
 CHANGES_AT_ONCE = 1_000_000
-RECOVERABLE = (
-    psycopg.OperationalError, psycopg.InterfaceError, duckdb.Error, botocore.exceptions.ConnectionError,
-    botocore.exceptions.HTTPClientError,
-)  # fmt: skip
-# https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Tasks.CustomizingTasks.TaskSettings.ErrorHandling.html
-RETRIES = 9
 
 
 class Capture:
@@ -55,20 +49,12 @@ class Capture:
 
     def run(self) -> str:
         """Replicate until the end, and give back its reason. Raises TaskFailed."""
-        behavior = self.settings["ErrorBehavior"]
-        limit = RETRIES if behavior["RecoverableErrorCount"] < 0 else behavior["RecoverableErrorCount"]
-        self.fresh, self.retries = self.task["fresh"], 0
+        self.fresh, self.retries = self.task["fresh"], Retries(self.settings["ErrorBehavior"], self.stop)
         while True:
             try:
                 return self._replicate()
             except RECOVERABLE as error:
-                if self.retries >= limit:
-                    raise TaskFailed(f"{error} Stop Reason RECOVERABLE_ERROR") from error
-                pause = behavior["RecoverableErrorInterval"] * 2**self.retries
-                pause = min(pause, behavior["RecoverableErrorThrottlingMax"])
-                self.retries += 1
-                log.warning("%s. Task is retried in %d s (%d of %d)", str(error).strip(), pause, self.retries, limit)
-                if self.stop.wait(pause):
+                if not self.retries.after(error):
                     return "NORMAL"
             except psycopg.Error as error:
                 raise TaskFailed(f"The source endpoint at {self.source.host} failed: {error}") from error
@@ -198,6 +184,7 @@ class Capture:
                     self.checkpoint.keys[dotted(plan)] = known[names(plan.table)].key
                     self.checkpoint.suspended.pop(dotted(plan), None)
                     self._save()
+                    self.retries.reset()
 
             def loaded(plan: Plan) -> None:
                 check_unchanged(known[names(plan.table)], catalog(self.connection).get(names(plan.table)))
@@ -272,7 +259,8 @@ class Capture:
         except BaseException:
             batch.files.abort()
             raise
-        self.beyond, self.retries = batch.beyond, 0
+        self.beyond = batch.beyond
+        self.retries.reset()
         self.seen, self.news = (head, None) if messages < CHANGES_AT_ONCE else (self.seen, self.news)
         return messages >= CHANGES_AT_ONCE
 

@@ -74,9 +74,8 @@ def connect(source: Source) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def unloaded(connection: duckdb.DuckDBPyConnection, plan: Plan, snapshot: str = "") -> pa.RecordBatchReader:
+def unloaded(cursor: duckdb.DuckDBPyConnection, plan: Plan, snapshot: str = "") -> pa.RecordBatchReader:
     """The table's rows, as they are now or as they are in an exported snapshot."""
-    cursor = connection.cursor()
     if snapshot:
         cursor.execute("BEGIN")
         cursor.execute(f"CALL postgres_execute('source', {literal(f'SET TRANSACTION SNAPSHOT {literal(snapshot)}')})")

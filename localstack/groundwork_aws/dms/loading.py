@@ -5,19 +5,35 @@ https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Tasks.CustomizingTasks.Tas
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+import duckdb
 
 from groundwork_aws.dms.full_load import Layout, Plan, Stopped, connect, load, unloaded
 from groundwork_aws.dms.parquet import Format
 from groundwork_aws.dms.planning import names
 from groundwork_aws.dms.postgres import Source
+from groundwork_aws.dms.retries import Away, source_or_target_is_away
 from groundwork_aws.dms.target import Target
 
 log = logging.getLogger("TASK_MANAGER")
 REPORT_ROWS = 50_000
 # Each holds some 25 MB, and on two cores eight at once were no quicker than three.
 TABLES_AT_ONCE = 3
+
+
+@contextmanager
+def rolled_back(cursor: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """With its transaction ended in the end: DuckDB ends the whole process when it finds the source away only then."""
+    try:
+        yield cursor
+    finally:
+        with suppress(duckdb.Error):
+            cursor.rollback()
+        with suppress(duckdb.Error):
+            cursor.close()
 
 
 class Loader:
@@ -35,11 +51,15 @@ class Loader:
         """Load the tables, of MaxFullLoadSubTasks at most TABLES_AT_ONCE at a time. Gives back what went wrong.
 
         All are read in ``snapshot``, an exported one, where there is one. ``completed`` is told of each that is loaded,
-        and what it raises is the table's error.
+        and what it raises is the table's error. Raises Away when the source or target is: what is not completed by then
+        has to be loaded again.
         """
-        self.duckdb, self.snapshot, self.completed = connect(self.source), snapshot, completed
+        self.duckdb, self.snapshot, self.completed, self.away = connect(self.source), snapshot, completed, None
         with ThreadPoolExecutor(min(TABLES_AT_ONCE, self.at_once)) as pool:
-            return [error for error in pool.map(self.load, plans) if error]
+            errors = [error for error in pool.map(self.load, plans) if error]
+        if self.away:
+            raise self.away
+        return errors
 
     def load(self, plan: Plan) -> str | None:
         """Load one table. Gives back what went wrong, if it did."""
@@ -54,18 +74,25 @@ class Loader:
         if self.stop.is_set() or self.failed.is_set():
             self.report(table=table, state="Table cancelled")
             return None
+        if self.away:
+            return None
         self.report(table=table, state="Full load", rows=0)
         try:
             if self.prepare:
                 self.target.clear(self.target.table_folder(plan.target_schema, plan.target_table))
             fail_on_truncation = self.source.fail_on_lob_truncation
-            reader = unloaded(self.duckdb, plan, self.snapshot)
-            load(reader, plan, self.target, self.layout, self.format, fail_on_truncation, loaded, self.stop)
+            with rolled_back(self.duckdb.cursor()) as cursor:
+                reader = unloaded(cursor, plan, self.snapshot)
+                load(reader, plan, self.target, self.layout, self.format, fail_on_truncation, loaded, self.stop)
             self.completed(plan)
         except Stopped:
             self.report(table=table, state="Table cancelled", rows=rows)
             return None
         except Exception as error:  # whatever goes wrong with one table ends in its state, and the others go on
+            if source_or_target_is_away(error):
+                self.away = Away(str(error))
+                self.report(table=table, state="Before load", rows=0)
+                return None
             log.error("%s.%s: %s", *table, error)
             self.report(table=table, state="Table error", rows=rows, reason=str(error))
             if self.stop_on_error:

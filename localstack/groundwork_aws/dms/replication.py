@@ -22,11 +22,12 @@ from groundwork_aws.dms.batch import Job
 from groundwork_aws.dms.capture import Capture
 from groundwork_aws.dms.changes import ChangeLayout
 from groundwork_aws.dms.checkpoint import as_moment
-from groundwork_aws.dms.full_load import Layout
+from groundwork_aws.dms.full_load import Layout, Plan
 from groundwork_aws.dms.loading import Loader
 from groundwork_aws.dms.parquet import Format
 from groundwork_aws.dms.planning import Planner, TaskFailed, connected, names
 from groundwork_aws.dms.postgres import Source
+from groundwork_aws.dms.retries import RECOVERABLE, Retries
 from groundwork_aws.dms.target import Target
 
 log = logging.getLogger("TASK_MANAGER")
@@ -107,10 +108,31 @@ def run(task: dict, report: Reporter, requests: "Requests") -> str:
         plans = [plan for plan in planner.plans(connection) if names(plan.table) not in done]
     for plan in plans:
         report(table=names(plan.table), state="Before load")
-    errors = loader.load_all(plans)
+    errors = load(loader, plans, Retries(task["settings"]["ErrorBehavior"], requests.stop))
     if errors:
         raise TaskFailed(f"{len(errors)} of {len(plans)} tables could not be loaded. {' '.join(errors)}")
     return "NORMAL" if requests.stop.is_set() else "FULL_LOAD_ONLY_FINISHED"
+
+
+def load(loader: Loader, plans: list[Plan], retries: Retries) -> list[str]:
+    """Load the tables, those that are not complete again when the source or the target was away meanwhile.
+
+    Gives back what went wrong. Raises TaskFailed.
+    """
+    left, folders = list(plans), [loader.target.table_folder(p.target_schema, p.target_table) for p in plans]
+
+    def completed(plan: Plan) -> None:
+        left.remove(plan)
+        retries.reset()
+
+    while True:
+        try:
+            if retries.count:
+                loader.target.abort_uploads(tuple(folders))
+            return loader.load_all(list(left), completed=completed)
+        except RECOVERABLE as error:
+            if not retries.after(error):
+                return []
 
 
 def last_commit(stop_position: str | None) -> int | None:
