@@ -81,17 +81,19 @@ def tests_by_fault(root: Path) -> dict[str, list[str]]:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
                 for id in IN_NAME.findall(node.name):
                     found[id].append(node.name)
-    for story in sorted(root.glob("tests/scenarios/*/story.yaml")):
-        for id in IN_NAME.findall(f"test_{story.parent.name}"):
-            found[id].append(f"test_story[{story.parent.name}]")
+    for story in sorted([*root.glob("*/tests/scenarios/*/"), *root.glob("tests/scenarios/*/")]):
+        for id in IN_NAME.findall(f"test_{story.name}"):
+            found[id].append(f"test_story[{story.name}]")
     return found
 
 
 def outcomes(settings: Settings) -> dict[str, str]:
+    """The outcome by the test's name; of two components that have tests of one name, the worse."""
     found: dict[str, str] = {}
     for component in COMPONENTS:
         if result := junit(settings, component):
-            found |= result.cases
+            for name, went in result.cases.items():
+                found[name] = worse(went, found.get(name, went))
     return found
 
 
@@ -105,8 +107,12 @@ def junit(settings: Settings, component: str) -> Results | None:
     cases: dict[str, str] = {}
     for name, went in found:
         for key in {name, name.partition("[")[0]}:
-            cases[key] = min(went, cases.get(key, went), key=WORST_FIRST.index)
+            cases[key] = worse(went, cases.get(key, went))
     return Results(cases, tuple(went for _, went in found), float(suite.get("time")), suite.get("timestamp"))
+
+
+def worse(*outcomes: str) -> str:
+    return min(outcomes, key=WORST_FIRST.index)
 
 
 def outcome(case: xml.Element) -> str:

@@ -109,6 +109,25 @@ def test_the_outcome_of_a_fault_is_the_worst_of_its_tests(settings):
     assert faults.junit(settings, "spark").counted("passed") == 2
 
 
+def test_stories_of_spark_and_of_the_platform_are_counted_each_by_its_folder(settings):
+    """Both components call their test ``test_story``: one that failed must not be taken for another."""
+    stories = {"spark/tests/scenarios": "A9_late", "tests/scenarios": "A2_F2_killed"}
+    junit = settings.state / "proofs" / "junit"
+    junit.mkdir(parents=True)
+    for (folder, story), component, child in zip(
+        stories.items(), ("spark", "scenarios"), ("", "<failure/>"), strict=True
+    ):
+        (settings.state / folder / story).mkdir(parents=True)
+        cases = f'<testcase name="test_story[{story}]"/><testcase name="test_of_both">{child}</testcase>'
+        (junit / f"{component}.xml").write_text(f'<testsuite time="1" timestamp="now">{cases}</testsuite>')
+    named, went = faults.tests_by_fault(settings.state), faults.outcomes(settings)
+    assert dict(named) == {
+        "A9": ["test_story[A9_late]"], "A2": ["test_story[A2_F2_killed]"], "F2": ["test_story[A2_F2_killed]"],
+    }  # fmt: skip
+    assert faults.fault("A9", "", named, went).state == faults.fault("F2", "", named, went).state == "passed"
+    assert went["test_of_both"] == "failed"
+
+
 def test_the_page_says_what_is_not_known_and_escapes_what_it_shows():
     figure = {"group": "Speed", "name": "x < y", "value": None, "target": "<= 5 s", "good": None, "source": "`make x`"}
     fault = {"id": "A1", "what": 'it\'s "killed"', "state": "passed"}
