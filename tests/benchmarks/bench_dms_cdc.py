@@ -258,7 +258,7 @@ class Benchmark:
                        "password": self.source.password},
             "target": endpoints.target_of(target), "layout": endpoints.layout_of(target, ""),
             "format": endpoints.format_of(target), "mappings": json.dumps(MAPPINGS), "settings": merged(None),
-            "done": [], "aws": self.aws,
+            "done": [], "orphans": [], "run": 1, "aws": self.aws,
         }  # fmt: skip
 
 
