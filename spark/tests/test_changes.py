@@ -141,6 +141,36 @@ def test_D3_changes_of_a_wider_type_stop_before_silver_and_name_the_column(shop)
     assert shop.scores() == {"a": 5, "b": 5, "c": 5}
 
 
+def test_B2_what_a_truncated_table_has_lost_does_not_stay_in_silver(shop):
+    """DMS deletes a truncated table's files: silver is made of what came after."""
+    shop.write(at(1), change("I", 1, "d"))
+    shop.refresh()
+    shutil.rmtree(shop.bronze.folder / "visits")
+    shop.write(at(2), change("I", 2, "e", 3))
+    assert shop.refresh()["status"] == "rebuilt"
+    assert shop.scores() == {"e": 3}
+
+
+TEXTS = (
+    "a\tb", "a\rb", "a\nb", "a\r\nb", "a,b", 'a"b', "a'b", "a\\b", "\\u0000",
+    "", None, "NULL", "\\N", " ",
+    "São João", "e\u0301", "\u00e9", "👩🏽‍🚀", "שלום", "a\u200bb",
+)  # fmt: skip
+
+
+def test_C1_C2_C10_text_is_the_same_in_silver_by_full_load_and_by_changes(bronze, lake):
+    contract = replace(visits(60), columns=(*visits(60).columns, make_column("note", "text")))
+    shop, columns = Shop(bronze, lake, contract), f"{COLUMNS}, note string"
+    shop.write(FULL_LOAD, *((*change("I", None, f"l{n}"), text) for n, text in enumerate(TEXTS)), columns=columns)
+    shop.refresh()
+    shop.write(at(1), *((*change("I", n + 1, f"c{n}"), text) for n, text in enumerate(TEXTS)), columns=columns)
+    assert shop.refresh()["status"] == "merged"
+    rows = lake.spark.read.format("delta").load(f"{lake.silver}/visits").collect()
+    assert {row["id"]: row["note"] for row in rows} == {
+        f"{way}{n}": text for way in "lc" for n, text in enumerate(TEXTS)
+    }
+
+
 def test_D1_a_column_added_to_the_contract_flows_through_and_is_null_before(shop):
     shop.write(at(1), (*change("U", 1, "a", 4), "blue"), columns=f"{COLUMNS}, colour string")
     assert shop.refresh()["ignored_columns"] == ["colour"]

@@ -61,7 +61,7 @@ def test_D3_two_types_of_a_column_must_both_fit(visits):
         check_bronze_schema(visits, both)
 
 
-def test_d3_a_type_wider_than_the_contracts_is_refused_by_table_and_name(visits):
+def test_D3_a_type_wider_than_the_contracts_is_refused_by_table_and_name(visits):
     with pytest.raises(BronzeSchemaError, match="visits: .*'score' is bigint, which cannot become smallint"):
         check_bronze_schema(visits, bronze_schema(VISITS.replace("score smallint", "score bigint")))
 

@@ -129,7 +129,7 @@ def test_DMS_S3_02_a_table_without_a_folder_becomes_an_empty_table(bronze, lake)
     assert json.loads(lake.storage.read(f"{lake.silver}/_manifests/empty.manifest")) == {"entries": []}
 
 
-def test_f5_a_file_cut_short_fails_by_name_and_silver_stays(bronze, lake, refresh):
+def test_F5_a_file_cut_short_fails_by_name_and_silver_stays(bronze, lake, refresh):
     bronze.write("visits", [visit("a")])
     refresh()
     before = marks(lake)
@@ -142,7 +142,7 @@ def test_f5_a_file_cut_short_fails_by_name_and_silver_stays(bronze, lake, refres
     assert marks(lake) == before
 
 
-def test_f5_pages_that_do_not_decode_fail_by_name(bronze, lake, refresh):
+def test_F5_pages_that_do_not_decode_fail_by_name(bronze, lake, refresh):
     file = bronze.write("visits", [visit("a")])
     content = bytearray(file.read_bytes())
     content[4:200] = bytes(196)
@@ -152,7 +152,7 @@ def test_f5_pages_that_do_not_decode_fail_by_name(bronze, lake, refresh):
     assert "LOAD00000001.parquet" in outcome["error"]
 
 
-def test_f5_an_empty_file_is_refused_by_name(bronze, refresh):
+def test_F5_an_empty_file_is_refused_by_name(bronze, refresh):
     file = bronze.write("visits", [visit("a")])
     file.write_bytes(b"")
     with pytest.raises(BronzeError, match=r"visits/LOAD00000001.parquet is empty \(0 bytes\)"):
