@@ -123,6 +123,7 @@ def test_remove_column_drops_it():
         ("{", "not JSON"),
         ("[]", "not JSON of the form"),
         ('{"rules": {}}', "not JSON of the form"),
+        ('{"TableMappings": []}', "not JSON of the form"),
         ('{"rules": []}', "at least one selection rule"),
         (document(transform("table", "rename", "shop", value="x")), "at least one selection rule"),
         (document(include("shop"), include("shop", **{"rule-id": "1"})), "rule-id '1' is used by more than one"),
@@ -139,6 +140,6 @@ def test_remove_column_drops_it():
         (json.dumps({"rules": [{**include("shop"), "rule-id": 1, "rule-name": "a", "object-locator": {}}]}), "misses"),
     ],
 )
-def test_DMS_M_01_a_bad_document_is_refused_with_the_reason(text, reason):
+def test_DMS_M_01_E6_a_bad_document_is_refused_with_the_reason(text, reason):
     with pytest.raises(MappingError, match=reason):
         mappings.parse(text)

@@ -39,6 +39,6 @@ def test_a_later_document_keeps_what_it_does_not_name():
         ('{"ValidationSettings": {"EnableValidation": true}}', "EnableValidation"),
     ],
 )
-def test_a_bad_document_is_refused_with_the_reason(document, reason):
+def test_E7_a_bad_document_is_refused_with_the_reason(document, reason):
     with pytest.raises(SettingsError, match=reason):
         settings.merged(document)

@@ -67,7 +67,7 @@ def test_DMS_ST_03_the_first_start_and_the_later_ones_have_their_types(replicati
     assert made.tables()["orders"]["FullLoadRows"] == 2
 
 
-def test_DMS_ST_06_a_start_needs_successful_connection_tests(replication, orders, aws):
+def test_DMS_ST_06_E9_a_start_needs_successful_connection_tests(replication, orders, aws):
     made = replication(tested=False)
     reason = "Test connection for replication instance and endpoint should be successful"
     refused("InvalidResourceStateFault", reason, made.start)
@@ -92,7 +92,7 @@ def test_DMS_ST_05_a_wrong_state_or_name_is_refused(replication, orders, aws):
     refused("InvalidParameterValueException", "MigrationType must be", dms.create_replication_task, **other)
 
 
-def test_a_running_task_is_stopped_resumed_and_not_deleted(replication, source, schema, aws):
+def test_E9_a_running_task_is_stopped_resumed_and_not_deleted(replication, source, schema, aws):
     source.execute("CREATE TABLE slow AS SELECT i, repeat('x', 500) AS filler FROM generate_series(1, 400000) i")
     source.execute("CREATE TABLE other (i int); INSERT INTO other VALUES (1)")
     made = replication(settings={"FullLoadSettings": {"MaxFullLoadSubTasks": 1}}, rules=[
@@ -185,7 +185,7 @@ def test_one_table_that_fails_fails_the_task_after_the_others_are_loaded(replica
         ({"CdcStartPosition": "0/0"}, "CdcStartPosition"),
     ],
 )
-def test_a_bad_document_is_refused(replication, aws, schema, more, reason):
+def test_E6_E7_a_bad_document_is_refused(replication, aws, schema, more, reason):
     made = replication(tested=False)
     refused(
         "InvalidParameterValueException", reason, aws("dms").create_replication_task,

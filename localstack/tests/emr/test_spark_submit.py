@@ -37,7 +37,7 @@ def test_EMR_C_03_EMR_C_04_EMR_C_05_EMR_R_04_EMR_R_05_spark_submit_from_s3_write
     assert "table/_delta_log/00000000000000000000.json" in keys
 
 
-def test_EMR_S_02_EMR_S_04_a_failing_job_shows_its_exception_and_so_does_a_missing_one(aws, bucket, clusters):
+def test_EMR_S_02_EMR_S_04_F8_a_failing_job_shows_its_exception_and_so_does_a_missing_one(aws, bucket, clusters):
     aws("s3").put_object(Bucket=bucket, Key="boom.py", Body=b'raise ValueError("no such month: 13")')
     cluster = clusters.run(
         clusters.step("spark-submit", f"s3://{bucket}/boom.py"),

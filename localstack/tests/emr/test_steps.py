@@ -84,7 +84,7 @@ def test_EMR_S_01_a_cluster_that_has_ended_takes_no_steps(emr, clusters):
         ("TERMINATE_JOB_FLOW", ["FAILED", "CANCELLED"], "TERMINATED_WITH_ERRORS"),
     ],
 )
-def test_EMR_S_03_action_on_failure(clusters, action, states, cluster_state):
+def test_EMR_S_03_F8_action_on_failure(clusters, action, states, cluster_state):
     cluster = clusters.run(clusters.step("false", action=action), clusters.step("true"))
     assert [step["Status"]["State"] for step in clusters.ended_steps(cluster)] == states
     status = clusters.reaches(cluster, cluster_state)["Status"]
@@ -104,7 +104,7 @@ def test_EMR_S_03_another_action_on_failure_is_refused(emr, clusters):
         emr.add_job_flow_steps(JobFlowId=cluster, Steps=[clusters.step("true", action="SHRUG")])
 
 
-def test_EMR_S_04_a_failed_step_says_why_and_where_to_read_it(aws, bucket, clusters):
+def test_EMR_S_04_F8_a_failed_step_says_why_and_where_to_read_it(aws, bucket, clusters):
     cluster = clusters.run(clusters.step("bash", "-c", "echo the disk is full >&2; exit 3"))
     (step,) = clusters.ended_steps(cluster)
     log_file = f"s3://{bucket}/logs/{cluster}/steps/{step['Id']}/stderr.gz"
@@ -117,7 +117,7 @@ def test_EMR_S_04_a_failed_step_says_why_and_where_to_read_it(aws, bucket, clust
     aws("s3").head_object(Bucket=bucket, Key=log_file.removeprefix(f"s3://{bucket}/"))
 
 
-def test_EMR_S_04_a_step_whose_process_is_killed_says_by_which_signal(clusters):
+def test_EMR_S_04_F8_a_step_whose_process_is_killed_says_by_which_signal(clusters):
     cluster = clusters.run(clusters.step("bash", "-c", "kill -9 $$"))
     (step,) = clusters.ended_steps(cluster)
     assert "killed by signal 9 (SIGKILL)" in step["Status"]["FailureDetails"]["Message"]
