@@ -259,9 +259,9 @@ def capture(replication, schema, aws, source):
 
 
 def left_at(source) -> list[str]:
-    """The objects that replication tasks have made at the source."""
+    """The objects that replication tasks have made at the source. A temporary slot ends with its connection."""
     found = source.execute(
-        """SELECT slot_name FROM pg_replication_slots UNION ALL SELECT pubname FROM pg_publication
+        """SELECT slot_name FROM pg_replication_slots WHERE NOT temporary UNION ALL SELECT pubname FROM pg_publication
            UNION ALL SELECT relname FROM pg_class WHERE relname LIKE 'awsdms%' AND relkind = 'r'"""
     )
     return [name for (name,) in found]
