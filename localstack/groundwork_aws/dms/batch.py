@@ -14,6 +14,7 @@ from groundwork_aws.dms.change_files import ChangeFiles, FileNames
 from groundwork_aws.dms.changes import ChangeLayout, ChangeShape, after, counted, key_changed, partitions
 from groundwork_aws.dms.checkpoint import Checkpoint
 from groundwork_aws.dms.full_load import Layout, LobTruncated
+from groundwork_aws.dms.generated import Completed, completed, with_generated_values
 from groundwork_aws.dms.lookup import with_untouched_values
 from groundwork_aws.dms.parquet import Format
 from groundwork_aws.dms.pgoutput import DELETE, INSERT, Relation, Rows, Truncated
@@ -41,11 +42,13 @@ class Job:
 
 @dataclass
 class Captured:
-    """A table whose changes are written, in its present shape; ``key`` are the columns of its primary key."""
+    """A table whose changes are written, in its present shape; ``key`` are the columns of its primary key, ``whole`` is
+    the relation with the columns that no message has."""
 
     shape: ChangeShape
     folder: str
     key: list[int]
+    whole: Completed
 
     @property
     def names(self) -> tuple[str, str]:
@@ -75,7 +78,8 @@ class Batch:
     def _shape(self, relation: Relation) -> None:
         """Take over a table's columns, as they are from here on."""
         before = self.tables.get(relation.oid)
-        reading = self.job.planner.reading(self.connection, relation) if relation.name != HEARTBEAT else None
+        whole = completed(self.connection, relation)
+        reading = self.job.planner.reading(self.connection, whole.relation) if relation.name != HEARTBEAT else None
         if reading is None:
             self.tables[relation.oid] = None
             return
@@ -89,6 +93,7 @@ class Batch:
             ChangeShape(reading, self._change_layout(), self.job.source.fail_on_lob_truncation),
             self.job.target.table_folder(plan.target_schema, plan.target_table),
             [columns.index(name) for name in key if name in columns],
+            whole,
         )
 
     def _change_layout(self):
@@ -152,6 +157,7 @@ class Batch:
             return
         self.first_commit = self.first_commit or int(rows.transactions.time[rows.transaction[0]])
         rows = with_untouched_values(self.connection, rows, table.key, table.shape.reading.types)
+        rows = with_generated_values(self.connection, rows, table.whole)
         unreadable, truncated = table.shape.unreadable, table.shape.truncated
         try:
             for part, mask in partitions(rows, self.job.changes):

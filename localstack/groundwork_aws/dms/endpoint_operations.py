@@ -14,6 +14,7 @@ import psycopg
 from botocore.exceptions import ClientError
 from localstack.aws.api import RequestContext, handler
 from localstack.aws.connect import connect_to
+from localstack.services.s3.models import s3_stores
 
 from groundwork_aws.dms import endpoints, postgres
 from groundwork_aws.dms.common import (
@@ -280,16 +281,21 @@ def read_secret(context: RequestContext, secret_id: str, role: str) -> dict:
 
 
 def check_bucket(context: RequestContext, settings: dict) -> None:
-    check_role(context, settings["ServiceAccessRoleArn"])
-    owner = {"ExpectedBucketOwner": settings["ExpectedBucketOwner"]} if settings["ExpectedBucketOwner"] else {}
+    """Where no owner is named, the bucket must be of the role's account. LocalStack's S3 compares no owners."""
+    role, bucket = settings["ServiceAccessRoleArn"], settings["BucketName"]
+    check_role(context, role)
+    expected = settings["ExpectedBucketOwner"] or role.split(":")[4]
     try:
-        session = role_clients(settings["ServiceAccessRoleArn"], "dms", context.region, instances(context))
-        session.s3.head_bucket(Bucket=settings["BucketName"], **owner)
+        role_clients(role, "dms", context.region, instances(context)).s3.head_bucket(Bucket=bucket)
     except ClientError as error:
         reason = error.response["Error"]
         raise ConnectionFailed(
-            f"Failed to connect to the S3 bucket {settings['BucketName']}: {reason['Code']} {reason['Message']}"
+            f"Failed to connect to the S3 bucket {bucket}: {reason['Code']} {reason['Message']}"
         ) from None
+    if s3_stores[context.account_id][context.region].global_bucket_map[bucket] != expected:
+        raise ConnectionFailed(
+            f"Failed to connect to the S3 bucket {bucket}: 403 Forbidden, {expected} is not its owner"
+        )
 
 
 def check_role(context: RequestContext, arn: str) -> None:

@@ -9,7 +9,8 @@ the same rows, of every type and collation. An insert or update is judged by its
 import numpy as np
 import psycopg
 
-from groundwork_aws.dms.mappings import Filter, identifier, where
+from groundwork_aws.dms.evaluation import evaluated
+from groundwork_aws.dms.mappings import Filter, where
 from groundwork_aws.dms.pgoutput import Relation, Rows
 from groundwork_aws.dms.planning import TaskFailed
 
@@ -19,27 +20,12 @@ LEFT JOIN pg_index i ON i.indrelid = c.oid
                     AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END
 WHERE c.oid = %s AND (c.relreplident = 'f' OR a.attnum = ANY (i.indkey::int[]))
 """
-TYPES = """
-SELECT format_type(type, modifier) FROM unnest(%s::oid[], %s::int[]) WITH ORDINALITY c(type, modifier, n) ORDER BY n
-"""
 
 
 def chosen(connection: psycopg.Connection, rows: Rows, filters: tuple[Filter, ...]) -> np.ndarray:
     """For each of the changes whether the filters choose it."""
-    places = columns(rows.relation, filters)
-    kinds = zip(*(rows.relation.columns[at][1:] for at in places.values()), strict=True)
-    types = connection.execute(TYPES, [list(part) for part in kinds]).fetchall()
-    values = [
-        f"v{n}::{kind} AS {identifier(name)}" for n, (name, (kind,)) in enumerate(zip(places, types, strict=True))
-    ]
-    named, given = ", ".join(f"v{n}" for n in range(len(places))), ", ".join("%s::text[]" for _ in places)
-    # psycopg takes every % for a place that it fills
-    condition, typed = where(filters).replace("%", "%%"), ", ".join(values).replace("%", "%%")
-    query = (
-        f"SELECT coalesce({condition}, false) "
-        f"FROM (SELECT {typed}, n FROM unnest({given}) WITH ORDINALITY u({named}, n)) r ORDER BY n"
-    )
-    found = connection.execute(query, [rows.values[at].to_pylist() for at in places.values()])
+    places = columns(rows.relation, filters).values()
+    found = evaluated(connection, rows, places, f"coalesce({where(filters)}, false)")
     return np.array([is_chosen for (is_chosen,) in found], bool)
 
 

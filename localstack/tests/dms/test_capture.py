@@ -160,6 +160,36 @@ def test_C3_C4_C5_C6_C7_C8_C9_C11_values_are_those_of_a_full_load(capture, sourc
     assert [by_id[id]["a_text"][16382:] for id in (17, 27, 37)] == ["x", "xx", "xx"]  # never half a character
 
 
+def test_C12_C13_odd_names_and_computed_columns_come_by_load_and_by_changes(capture, source, schema):
+    tables = ["order", "Mixed Case", "dotted.name", "with$dollar", "ação", "n" * 63]
+    columns = ["select", "Two Words", "a.b", "c$", "é", "m" * 63]
+    computed = 'twice int GENERATED ALWAYS AS (2 * "c$") STORED, one int GENERATED ALWAYS AS (1) STORED'
+    named = ", ".join(f'"{column}" int' for column in columns)
+    definition = f'"Id" int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {named}, {computed}'
+    for table in tables:
+        own(source, f'CREATE TABLE "{table}" ({definition}); ALTER TABLE "{table}" REPLICA IDENTITY FULL')
+        own(source, f'INSERT INTO "{table}" ("c$") VALUES (1)')
+    made = capture()
+    made.follow()
+    for table in tables:
+        own(source, f'INSERT INTO "{table}" ("c$", "Two Words") VALUES (2, 3)')
+        own(source, f'UPDATE "{table}" SET "a.b" = 4, "c$" = 5')
+    nothing = {**dict.fromkeys(columns), "one": 1}
+    for table in tables:
+        [load] = [key for key in made.objects() if f"/{table}/LOAD" in key]
+        [loaded] = made.parquet(load).read().to_pylist()
+        assert without(loaded, "seq") == {"Id": 1, **nothing, "c$": 1, "twice": 2}
+        assert [without(row, "seq") for row in made.changes(table, count=3)] == [
+            {"Op": "I", "Id": 2, **nothing, "Two Words": 3, "c$": 2, "twice": 4},
+            {"Op": "U", "Id": 1, **nothing, "a.b": 4, "c$": 5, "twice": 10},
+            {"Op": "U", "Id": 2, **nothing, "Two Words": 3, "a.b": 4, "c$": 5, "twice": 10},
+        ]
+
+
+def without(row: dict, name: str) -> dict:
+    return {key: value for key, value in row.items() if key != name}
+
+
 def comparable(table) -> list[dict]:
     """Rows without what tells them apart; Python has no dates of BC, so times are the numbers that are stored."""
     stored = {"timestamp[us, tz=UTC]": "int64", "date32[day]": "int32"}

@@ -37,10 +37,16 @@ def test_a_wrong_password_in_the_secret_fails_the_connection(aws, instance, make
     assert 'password authentication failed for user "dms"' in connection["LastFailureMessage"]
 
 
-def test_a_missing_bucket_fails_the_connection(aws, instance, make_target):
-    connection = check_connection(aws, instance, make_target(BucketName="not-there-at-all"))
+@pytest.mark.parametrize("settings, reason", [
+    ({"BucketName": "not-there-at-all"}, "the S3 bucket not-there-at-all: 404"),
+    ({"ExpectedBucketOwner": "111122223333"}, "403 Forbidden, 111122223333 is not its owner"),
+])  # fmt: skip
+def test_E11_DMS_S3_19_a_bucket_that_is_missing_or_anothers_fails_the_connection(
+    aws, instance, make_target, settings, reason
+):
+    connection = check_connection(aws, instance, make_target(**settings))
     assert connection["Status"] == "failed"
-    assert "the S3 bucket not-there-at-all: 404" in connection["LastFailureMessage"]
+    assert reason in connection["LastFailureMessage"]
 
 
 def test_a_secret_without_its_keys_fails_the_connection(aws, instance, make_source, unique):
