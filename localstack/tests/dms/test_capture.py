@@ -256,7 +256,7 @@ def test_B8_a_transaction_of_several_tables_is_in_files_of_one_name(capture, sou
     assert times == [times[0], times[0] + timedelta(milliseconds=1), times[0]]
 
 
-def test_DMS_S3_14_DMS_V_04_a_truncated_table_loses_its_files(capture, source, schema, shop):
+def test_DMS_S3_14_DMS_V_04_B2_a_truncated_table_loses_its_files(capture, source, schema, shop):
     made = capture()
     made.follow()
     own(source, "DELETE FROM orders WHERE id = 1")

@@ -20,7 +20,7 @@ def test_DMS_M_04_tables_of_a_higher_load_order_are_loaded_first(replication, so
     assert sorted(tables, key=lambda name: tables[name]["FullLoadStartTime"]) == ["b", "c", "a"]
 
 
-def test_DMS_ST_09_a_task_is_modified_only_while_it_does_not_run(replication, source, schema, aws):
+def test_DMS_ST_09_E9_a_task_is_modified_only_while_it_does_not_run(replication, source, schema, aws):
     source.execute("CREATE TABLE a (id int); CREATE TABLE b (id int)")
     source.execute("INSERT INTO a SELECT i FROM generate_series(1, 1000000) i; INSERT INTO b VALUES (1)")
     made, modify = replication(rules=[include(schema, "a")]), aws("dms").modify_replication_task
