@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -121,6 +123,34 @@ def test_F7_without_its_checkpoint_a_table_is_built_anew(shop):
     shop.write(at(3), change("U", 3, "c", 2))
     assert shop.refresh()["status"] == "merged"
     assert shop.scores() == {"a": 4, "b": 3, "c": 2}
+
+
+def test_F6_who_reads_during_a_merge_sees_all_of_a_batch_or_nothing_of_it(shop):
+    """Batches that lower every score, in two partitions; the first takes one key away and brings another."""
+    done, seen = threading.Event(), []
+
+    def read() -> None:
+        last = False
+        while not last:
+            last = done.is_set()
+            seen.append(shop.scores())
+
+    with ThreadPoolExecutor(1) as reader:
+        reading = reader.submit(read)
+        try:
+            shop.write(at(1), change("U", 1, "a", 4), change("D", 2, "b"), change("U", 3, "c", 4, 8))
+            shop.write(at(2), change("I", 4, "d", 4))
+            shop.refresh()
+            shop.write(at(3), change("U", 5, "a", 3), change("U", 6, "c", 3, 8), change("U", 7, "d", 3))
+            shop.refresh()
+        finally:
+            done.set()
+        reading.result()
+    told = [dict.fromkeys("abc", 5), dict.fromkeys("acd", 4), dict.fromkeys("acd", 3)]
+    assert [rows for rows in seen if rows not in told] == []
+    versions = [told.index(rows) for rows in seen]
+    assert versions == sorted(versions)
+    assert versions[-1] == 2
 
 
 def test_F5_a_broken_change_file_fails_by_name_until_it_is_replaced(shop):
