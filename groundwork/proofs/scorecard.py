@@ -113,7 +113,7 @@ def tests(settings: Settings) -> Iterator[Figure]:
                 group, name, "`make e2e-test` keeps it" if name == "e2e" else "`make test` keeps it", "all pass"
             )
         else:
-            run = len(result.cases) - result.counted("skipped")
+            run = len(result.outcomes) - result.counted("skipped")
             value = f"{result.counted('passed')} of {run} in {result.seconds:.0f} s"
             yield Figure(group, name, value, "all pass", result.counted("passed") == run, f"{result.when}, {machine()}")
 
