@@ -2,7 +2,7 @@
 STATE := $(or $(GROUNDWORK_STATE_DIR),$(CURDIR)/.groundwork)
 GROUNDWORK = $(STATE)/venvs/cli/bin/groundwork
 PYTHON ?= python3
-export TARGET CONFIRM EXPECTED_ACCOUNT RUNTIME WORKERS OLIST_CSV_DIR SCALE SEED ENGINE SQL
+export TARGET CONFIRM EXPECTED_ACCOUNT RUNTIME WORKERS OLIST_CSV_DIR SCALE SEED SCHEDULE ENGINE SQL
 
 .DEFAULT_GOAL := help
 .PHONY: help install cli doctor demo local-up local-down local-reset status run cost deploy-production destroy-production rehearse-production seed simulate reconcile soak scorecard iam-report query logs env images test e2e-test scenarios bench mwaa lint format fidelity
@@ -22,7 +22,7 @@ doctor: cli ## Check this machine and the source, with remedies; with TARGET=pro
 demo: cli ## Bring the platform up, run the whole pipeline, show the result (OLIST_CSV_DIR=… or SCALE=0.1 SEED=42)
 	@$(GROUNDWORK) demo
 
-local-up: cli ## Bring the platform up: services, stacks, seeded source (RUNTIME=docker|processes WORKERS=2)
+local-up: cli ## Bring the platform up: services, stacks, seeded source (RUNTIME=docker|processes WORKERS=2 SCHEDULE="*/10 * * * *")
 	@$(GROUNDWORK) up
 
 local-down: ## End the services, keep their data
@@ -59,8 +59,8 @@ rehearse-production: install ## Deploy production on LocalStack and destroy it t
 reconcile: ## Compare source, bronze, silver and warehouse, column by column
 	@$(GROUNDWORK) reconcile
 
-soak: cli ## Kill processes at random while a shop works on the source, then compare (MINUTES=10 SEED=1 RATE=20)
-	@$(GROUNDWORK) soak --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1) --rate $(or $(RATE),20)
+soak: cli ## Kill processes at random while a shop works on the source, then compare (MINUTES=10 SEED=1 RATE=20 KILLS=1)
+	@$(GROUNDWORK) soak --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1) --rate $(or $(RATE),20) --kills $(or $(KILLS),1)
 
 scorecard: cli ## Write docs/scorecard.html: what the last tests, soak, reconciliation and checks have shown
 	@$(GROUNDWORK) scorecard

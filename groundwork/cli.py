@@ -295,13 +295,14 @@ def soak(
     minutes: Annotated[float, typer.Option(help="How long processes are killed.")] = 10,
     seed: Annotated[int, typer.Option(help="Decides which process is killed when.")] = 1,
     rate: Annotated[float, typer.Option(help="The shop's row changes a second meanwhile.")] = 20,
+    kills: Annotated[int, typer.Option(min=1, help="How many are killed in a row, before a run must succeed.")] = 1,
 ) -> None:
     """Kill the platform's processes at random while a shop works on the source; in the end all stages must be equal."""
     from groundwork.proofs import soak as soaking
 
     this_machine()
     reach_aws()
-    told = soaking.soak(settings(), minutes, seed, rate, say)
+    told = soaking.soak(settings(), minutes, seed, rate, kills, say)
     console.results.print("\n".join(soaking.summary(told)), markup=False, highlight=False, soft_wrap=True)
     if told.failure or not told.equal:
         raise typer.Exit(1)

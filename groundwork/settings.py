@@ -74,7 +74,8 @@ class Settings:
     """``environment`` is a file of ``cloudformation/environments``; ``parameters`` is what it holds.
 
     ``credentials`` is None where the environment's services do not run on this machine. ``listen`` is the address at
-    which services listen; ``worker_memory`` is in Java's notation (``2g``).
+    which services listen; ``worker_memory`` is in Java's notation (``2g``). By the cron expression ``schedule`` the
+    pipeline runs here; it is empty where only somebody starts it.
     """
 
     root: Path
@@ -91,6 +92,7 @@ class Settings:
     olist_csv_dir: Path | None
     scale: float
     seed: int
+    schedule: str
 
     @property
     def here(self) -> bool:
@@ -136,6 +138,7 @@ def settings() -> Settings:
         olist_csv_dir=Path(folder).expanduser().resolve() if folder else None,
         scale=number("SCALE", 0.1),
         seed=int(number("SEED", 42)),
+        schedule=os.environ.get("SCHEDULE") or "",
     )
 
 

@@ -103,7 +103,7 @@ WAREHOUSE = {
 # Airflow's own configuration, which is MWAA's too; nothing here is read from the network.
 poll_seconds = conf.getint("groundwork", "poll_seconds", fallback=30)
 retry_seconds = conf.getint("groundwork", "retry_seconds", fallback=60)
-schedule = conf.get("groundwork", "schedule", fallback="0 3 * * *") or None
+schedule = conf.get("groundwork", "schedule", fallback="") or None
 dbt_project = Path(conf.get("groundwork", "dbt_project"))
 
 with DAG(

@@ -29,7 +29,8 @@ from airflow.dag_processing.dagbag import BundleDagBag
 bag = BundleDagBag(sys.argv[1], bundle_path=Path(sys.argv[1]))
 tasks = {task.task_id: task for dag in bag.dags.values() for task in dag.tasks}
 target = tasks["marts.dbt_producer_watcher"].profile_config.target_name if tasks else None
-print(json.dumps({"errors": bag.import_errors, "tasks": sorted(tasks), "target": target}))
+schedule = bag.dags["olist_pipeline"].schedule if tasks else None
+print(json.dumps({"errors": bag.import_errors, "tasks": sorted(tasks), "target": target, "schedule": schedule}))
 """
 
 
@@ -49,7 +50,7 @@ def home(tmp_path_factory):
 
 def start(home, component: str) -> dict[str, str]:
     """Source the start-up script as MWAA does before a component starts; the environment that it leaves."""
-    options = mwaa.configuration_options("production", "the-workgroup.serverless.example")
+    options = mwaa.configuration_options("production", "the-workgroup.serverless.example", "*/15 * * * *")
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "DBT_", "AWS_"))},
         **as_variables(options),
@@ -145,7 +146,7 @@ def test_a_component_whose_dbt_cannot_be_installed_does_not_start(home, tmp_path
 
 def test_the_dags_import_from_mwaas_folder_with_mwaas_options(home):
     """Nothing but what is in the bucket and in MWAA's options; the tasks are those of the local Airflow."""
-    options = mwaa.configuration_options("production", "the-workgroup.serverless.example")
+    options = mwaa.configuration_options("production", "the-workgroup.serverless.example", "*/15 * * * *")
     environment = {
         "PATH": os.environ["PATH"], "HOME": str(home), "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
@@ -159,10 +160,12 @@ def test_the_dags_import_from_mwaas_folder_with_mwaas_options(home):
     assert there["errors"] == {}
     assert there["tasks"] == sorted(task_id for dag in here.dags.values() for task_id in dag.task_ids)
     assert there["target"] == "production"
+    assert there["schedule"] == "*/15 * * * *"
 
 
 def test_every_option_of_ours_is_read_and_every_one_that_is_needed_is_set(home):
-    set_ = {name.partition(".")[2] for name in mwaa.configuration_options("production", "x") if "groundwork." in name}
+    options = mwaa.configuration_options("production", "x", "")
+    set_ = {name.partition(".")[2] for name in options if "groundwork." in name}
     dag, script = (home / "dags" / "olist_pipeline.py").read_text(), (home / "startup.sh").read_text()
     read = dict(re.findall(r'conf\.get(?:int)?\("groundwork", "(\w+)"(, fallback)?', dag))
     from_script = {name.lower() for name in re.findall(r"AIRFLOW__GROUNDWORK__(\w+)", script)}

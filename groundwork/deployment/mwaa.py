@@ -143,11 +143,11 @@ def manifest() -> bytes:
     return json.dumps(stable, sort_keys=True).encode()
 
 
-def configuration_options(environment: str, warehouse_host: str) -> dict[str, str]:
+def configuration_options(environment: str, warehouse_host: str, schedule: str) -> dict[str, str]:
     """MWAA's ``AirflowConfigurationOptions``: what the local Airflow has as environment variables.
 
-    ``warehouse_host`` is the address of the workgroup's endpoint. What is not here is MWAA's to set, or has the default
-    that the DAG gives it.
+    ``warehouse_host`` is the address of the workgroup's endpoint, ``schedule`` the pipeline's cron expression. What is
+    not here is MWAA's to set, or has the default that the DAG gives it.
     """
     return {
         **shared_options(environment),
@@ -155,6 +155,7 @@ def configuration_options(environment: str, warehouse_host: str) -> dict[str, st
         "groundwork.dbt_project": f"{HOME}/dags/dbt",
         "groundwork.dbt_manifest": f"{HOME}/dags/dbt/manifest.json",
         "groundwork.dbt_target": "production",
+        "groundwork.schedule": schedule,
         "groundwork.warehouse_host": warehouse_host,
         "groundwork.warehouse_port": "5439",
         "groundwork.warehouse_database": "analytics",

@@ -89,7 +89,7 @@ def as_on_mwaa(airflow: Airflow) -> list[services.Service]:
     """Airflow's services with MWAA's options, and with the folder that MWAA fills for all that they may import."""
     home = airflow.state.parent
     options = {
-        **mwaa.configuration_options(airflow.environment_name, "127.0.0.1"),
+        **mwaa.configuration_options(airflow.environment_name, "127.0.0.1", ""),
         "core.dags_folder": f"{mwaa.HOME}/dags",
         "core.plugins_folder": f"{mwaa.HOME}/plugins",
         "dag_processor.refresh_interval": str(SYNC_SECONDS),

@@ -24,6 +24,7 @@ class Airflow:
     """One Airflow. ``database`` is a DSN of PostgreSQL, ``aws`` what makes boto3 find AWS, ``host`` its API server's.
 
     ``dbt`` holds the variables of ``dbt/profiles.yml``; the three secrets and the password are the caller's to keep.
+    ``schedule`` is the pipeline's, empty where it runs on request only.
     """
 
     state: Path
@@ -38,6 +39,7 @@ class Airflow:
     dbt: dict[str, str]
     host: str = "127.0.0.1"
     listen: str = "127.0.0.1"
+    schedule: str = ""
 
     @property
     def url(self) -> str:
@@ -160,16 +162,19 @@ class Airflow:
             "dag_processor.refresh_interval": "30",
             "scheduler.scheduler_idle_sleep_time": "0.5",
             "scheduler.job_heartbeat_sec": "5",
+            # What a killed scheduler or worker was doing is taken up again after so long, not after five minutes.
+            "scheduler.orphaned_tasks_check_interval": "30",
+            "scheduler.task_instance_heartbeat_timeout": "90",
             "usage_data_collection.enabled": "False",
             "cosmos.cache_dir": str(self.state / "cosmos"),
         }
 
     def pipeline_options(self) -> dict[str, str]:
-        """What the DAGs read from the section ``groundwork``. A laptop runs the pipeline when asked, on no schedule."""
+        """What the DAGs read from the section ``groundwork``."""
         return {
             "groundwork.poll_seconds": "1",
             "groundwork.retry_seconds": "5",
-            "groundwork.schedule": "",
+            "groundwork.schedule": self.schedule,
             "groundwork.dbt_executable": program("dbt"),
             "groundwork.dbt_project": str(ROOT / "dbt"),
             "groundwork.dbt_manifest": str(self.manifest),

@@ -90,6 +90,7 @@ def airflow(settings: Settings) -> Airflow:
         },
         host=settings.hosts.airflow,
         listen=settings.listen,
+        schedule=settings.schedule,
     )
 
 

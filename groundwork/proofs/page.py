@@ -51,8 +51,9 @@ def lines(card: dict) -> Iterator[str]:
         yield "</table>"
         if group == "Fault tests":
             yield from squares(card["faults"])
-        if group == "Random kills" and card["soak"]:
-            yield from kills(card["soak"])
+        if group == "Random kills":
+            for soak in card["soaks"]:
+                yield from kills(soak)
     yield "</html>"
 
 
@@ -78,7 +79,7 @@ def squares(faults: list[dict]) -> Iterator[str]:
 
 
 def kills(soak: dict) -> Iterator[str]:
-    yield "<h2>Each kill</h2><table>"
+    yield f"<h2>Each kill of seed {soak['seed']}</h2><table>"
     for kill in soak["kills"]:
         during = ", ".join(kill["during"]) or "no task"
         hit = "; the run that was hit failed, the next one repaired" if kill["hit_run"] == "failed" else ""

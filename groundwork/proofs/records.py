@@ -1,4 +1,4 @@
-"""What a proof has left for the scorecard: a JSON file of each kind, the last one only."""
+"""What a proof has left for the scorecard: a JSON file of each kind, the last one only; a soak of each seed."""
 
 import json
 import os
@@ -22,6 +22,12 @@ def keep(settings: Settings, kind: str, record: dict) -> None:
 def read(settings: Settings, kind: str) -> dict | None:
     file = folder(settings) / f"{kind}.json"
     return json.loads(file.read_text()) if file.is_file() else None
+
+
+def read_all(settings: Settings, kinds: str) -> list[dict]:
+    """Those whose kind has this form, the oldest first."""
+    records = (json.loads(file.read_text()) for file in folder(settings).glob(f"{kinds}.json"))
+    return sorted(records, key=lambda record: record["when"])
 
 
 def now() -> str:

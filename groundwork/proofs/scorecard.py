@@ -1,6 +1,6 @@
 """The platform's figures in one place: ``docs/scorecard.json``, and ``docs/scorecard.html`` out of it.
 
-Every figure is read from what a command has left: the results of the tests, of the last soak and reconciliation,
+Every figure is read from what a command has left: the results of the tests, of the soaks and the last reconciliation,
 dbt's manifest, the checks of the templates. One that nobody has measured here has no value, and says which command
 measures it.
 """
@@ -18,9 +18,13 @@ from groundwork.install import venv
 from groundwork.local import runtimes
 from groundwork.local.runtimes import processes
 from groundwork.proofs import faults
-from groundwork.proofs.records import machine, read
+from groundwork.proofs import soak as soaking
+from groundwork.proofs.records import machine, read, read_all
 from groundwork.proofs.sockets import listening
 from groundwork.settings import Settings
+
+SOAKS = "soak-*"
+KILLS_WANTED = 50
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ def scorecard(settings: Settings) -> dict:
         "machine": machine(),
         "figures": [asdict(figure) for figure in figures],
         "faults": [asdict(fault) for fault in faults.faults(settings)],
-        "soak": read(settings, "soak"),
+        "soaks": read_all(settings, SOAKS),
     }
 
 
@@ -70,23 +74,28 @@ def convergence(settings: Settings) -> Iterator[Figure]:
     )
 
 
-def soak(settings: Settings) -> Iterator[Figure]:
-    group, found = "Random kills", read(settings, "soak")
+def soaks(settings: Settings) -> Iterator[Figure]:
+    group, found = "Random kills", read_all(settings, SOAKS)
     if not found:
-        yield unknown(group, "Kills survived", "no soak was run: `make soak`", ">= 50 over all seeds")
+        yield unknown(group, "Kills survived", "no soak was run: `make soak`", f">= {KILLS_WANTED} over all seeds")
         return
-    source = f"`make soak SEED={found['seed']}`, {found['started']}, {found['runtime']}, {found['machine']}"
-    kills, seconds = found["kills"], found["recovery_seconds"]
-    yield Figure(group, "Kills in the last soak", str(len(kills)), ">= 50 over all seeds", source=source)
-    yield Figure(group, "Kinds of process killed", str(len({k["victim"] for k in kills})), source=source)
-    yield Figure(group, "All stages equal afterwards", yes(found["equal"]), "yes", bool(found["equal"]), source)
-    if found["failure"]:
-        yield Figure(group, "What a run did not repair", found["failure"].splitlines()[0], "nothing", False, source)
-    if kills:
-        for percent in ("p50", "p95"):
-            why = "from the kill until a run has succeeded, `up` included"
-            yield Figure(group, f"Recovery, {percent}", f"{seconds[percent]} s", source=why)
-    yield Figure(group, "Row changes meanwhile", f"{found['row_changes']:,}", source=source)
+    seeds = ", ".join(f"{soak['seed']} ({soak['runtime']}, {soak['started']})" for soak in found)
+    source = f"`make soak`, seeds {seeds}, {found[-1]['machine']}"
+    kills = [kill for soak in found for kill in soak["kills"]]
+    equal, failures = sum(bool(soak["equal"]) for soak in found), [s["failure"] for s in found if s["failure"]]
+    enough, kinds = len(kills) >= KILLS_WANTED, len({kill["victim"] for kill in kills})
+    yield Figure(group, "Kills", str(len(kills)), f">= {KILLS_WANTED} over all seeds", enough, source)
+    yield Figure(group, "Kinds of process killed", str(kinds), source=source)
+    yield Figure(group, "Soaks that ended equal", f"{equal} of {len(found)}", "all", equal == len(found))
+    for failure in failures:
+        yield Figure(group, "What a run did not repair", failure.splitlines()[0], "nothing", False, source)
+    for percent, seconds in soaking.percentiles([kill["up"] for kill in kills]).items():
+        yield Figure(group, f"Services back, {percent}", f"{seconds} s", source="from the kill until `up` has ended")
+    for percent, seconds in soaking.percentiles([kill["recovered"] for kill in kills]).items():
+        why = "from the kill until a run has succeeded, with what else was killed in a row before it"
+        yield Figure(group, f"Recovery, {percent}", f"{seconds} s", source=why)
+    changes = sum(soak["row_changes"] for soak in found)
+    yield Figure(group, "Row changes meanwhile", f"{changes:,}", source=source)
 
 
 def fault_tests(settings: Settings) -> Iterator[Figure]:
@@ -215,12 +224,8 @@ def not_measured(settings: Settings) -> Iterator[Figure]:
 
 
 GROUPS: tuple[Callable[[Settings], Iterator[Figure]], ...] = (
-    convergence, soak, fault_tests, tests, fidelity, models, templates, latency, sockets, not_measured,
+    convergence, soaks, fault_tests, tests, fidelity, models, templates, latency, sockets, not_measured,
 )  # fmt: skip
-
-
-def yes(value: bool | None) -> str:
-    return {True: "yes", False: "no", None: "not compared"}[value]
 
 
 def write(settings: Settings) -> Path:

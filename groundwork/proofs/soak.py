@@ -1,8 +1,9 @@
 """The random-kill soak: while a shop works on the source, one process after another is killed, anywhere in a run.
 
-After each kill ``groundwork up`` and ``groundwork run`` must bring the platform back, and in the end source, bronze,
-silver and warehouse must be equal. The seed decides which process is killed when: each kind once, in random order,
-then each once again. A run that was under way at the kill may fail of it; one that began after it may not.
+After each kill ``groundwork up`` must bring the platform back, after so many of them ``groundwork run`` must succeed,
+and in the end source, bronze, silver and warehouse must be equal. The seed decides which process is killed when: each
+kind once, in random order, then each once again. A run that was under way at a kill may fail of it; one that began
+after it may not.
 """
 
 import os
@@ -12,8 +13,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import psycopg
@@ -37,7 +39,9 @@ BACK = 3  # what the source may need to be back, before the shop opens again
 
 @dataclass(frozen=True)
 class Kill:
-    """``during`` are the tasks that ran then; ``recovered`` are the seconds until a run had succeeded again.
+    """``during`` are the tasks that ran then, ``up`` the seconds until the services were back.
+
+    ``recovered`` are those until a run had succeeded, after what else was killed in a row.
 
     ``hit_run`` is what became of the run under way: ``success``, ``failed``, or None where there was none any more.
     """
@@ -45,8 +49,9 @@ class Kill:
     victim: str
     at: float
     during: tuple[str, ...]
-    hit_run: str | None
-    recovered: float
+    up: float
+    hit_run: str | None = None
+    recovered: float = 0.0
 
 
 @dataclass
@@ -65,12 +70,13 @@ class Soak:
     differences: list[dict] = field(default_factory=list)
 
     def as_json(self) -> dict:
-        recovered = [kill.recovered for kill in self.kills]
-        return {**asdict(self), "recovery_seconds": {"p50": quantile(recovered, 50), "p95": quantile(recovered, 95)}}
+        return {**asdict(self), "recovery_seconds": percentiles([kill.recovered for kill in self.kills])}
 
 
-def soak(settings: Settings, minutes: float, seed: int, rate: float, say: Say) -> Soak:
-    """Kill for so many minutes, then compare. The result is kept after each kill.
+def soak(settings: Settings, minutes: float, seed: int, rate: float, in_a_row: int, say: Say) -> Soak:
+    """Kill for so many minutes, ``in_a_row`` processes before a run must succeed, then compare.
+
+    The result is kept after each recovery.
 
     What a run does not repair while the shop is at work ends it early, and is told. Raises UserError where even the
     last run fails.
@@ -79,10 +85,9 @@ def soak(settings: Settings, minutes: float, seed: int, rate: float, say: Say) -
     started = time.monotonic()
     with Shop(settings.source_dsn, rate, seed) as shop:
         try:
-            for victim, wait in plan(victims(settings), seed):
-                if time.monotonic() - started > minutes * 60:
-                    break
-                told.kills.append(kill_and_recover(settings, victim, wait, started, say))
+            planned = plan(victims(settings), seed)
+            while time.monotonic() - started < minutes * 60:
+                told.kills += kill_and_recover(settings, islice(planned, in_a_row), started, say)
                 keep(settings, told, shop, started)
         except UserError as error:
             told.failure = str(error)
@@ -112,9 +117,26 @@ def plan(candidates: list[Victim], seed: int):
             yield victim, dice.uniform(0, LONGEST_WAIT)
 
 
-def kill_and_recover(settings: Settings, victim: Victim, wait: float, started: float, say: Say) -> Kill:
-    """Kill in the middle of a run, then do what a user does. Raises UserError where that does not help."""
-    airflow, log = airflow_of(settings), settings.logs / "soak.log"
+def kill_and_recover(
+    settings: Settings, planned: Iterable[tuple[Victim, float]], started: float, say: Say
+) -> list[Kill]:
+    """Kill one after another, then do what a user does. Raises UserError where that does not help."""
+    log, state = settings.logs / "soak.log", None
+    kills = [kill_one(settings, victim, wait, started, say) for victim, wait in planned]
+    if airflow_of(settings).active_run(runs.DAG):
+        state = "success" if groundwork("run", log=log, may_fail=True) else "failed"
+    if state != "success":
+        groundwork("run", log=log)
+    recovered = time.monotonic() - started
+    say(
+        f"  recovered in {recovered - kills[-1].at:.0f} s{', the run that was hit failed' if state == 'failed' else ''}"
+    )
+    return [replace(kill, hit_run=state, recovered=round(recovered - kill.at, 1)) for kill in kills]
+
+
+def kill_one(settings: Settings, victim: Victim, wait: float, started: float, say: Say) -> Kill:
+    """Kill in the middle of a run, and have ``groundwork up`` repair the services. Raises UserError."""
+    airflow = airflow_of(settings)
     run = airflow.active_run(runs.DAG) or airflow.trigger(runs.DAG)
     time.sleep(wait)
     deadline = time.monotonic() + PATIENCE
@@ -127,18 +149,10 @@ def kill_and_recover(settings: Settings, victim: Victim, wait: float, started: f
         time.sleep(0.5)
         tasks = running_tasks(airflow, run)
     killed = time.monotonic()
-    say(f"killed: {victim.name}, during {', '.join(tasks) or 'no task'}")
-    groundwork("up", log=log)
-    hit = airflow_of(settings).active_run(runs.DAG)
-    state = None
-    if hit:
-        done = groundwork("run", log=log, may_fail=True)
-        state = "success" if done else "failed"
-    if state != "success":
-        groundwork("run", log=log)
-    recovered = time.monotonic() - killed
-    say(f"  recovered in {recovered:.0f} s{', the run that was hit failed' if state == 'failed' else ''}")
-    return Kill(victim.name, round(killed - started, 1), tasks, state, round(recovered, 1))
+    groundwork("up", log=settings.logs / "soak.log")
+    up = time.monotonic() - killed
+    say(f"killed: {victim.name}, during {', '.join(tasks) or 'no task'}; up again in {up:.0f} s")
+    return Kill(victim.name, round(killed - started, 1), tasks, round(up, 1))
 
 
 def running_tasks(airflow, run: str) -> tuple[str, ...]:
@@ -204,7 +218,7 @@ class Shop:
 
 def keep(settings: Settings, told: Soak, shop: Shop, started: float) -> None:
     told.row_changes, told.seconds = shop.row_changes, round(time.monotonic() - started, 1)
-    records.keep(settings, "soak", told.as_json())
+    records.keep(settings, f"soak-{told.seed}", told.as_json())
 
 
 def summary(told: Soak) -> list[str]:
@@ -223,6 +237,10 @@ def summary(told: Soak) -> list[str]:
         lines.append(f"  {d['table']}: {d['aspect']} differs in {d['comparison']}: {d['left']} and {d['right']}")
         lines += [f"    {key}" for key in d["keys"]]
     return lines
+
+
+def percentiles(seconds: list[float]) -> dict[str, float | None]:
+    return {"p50": quantile(seconds, 50), "p95": quantile(seconds, 95)}
 
 
 def quantile(values: list[float], percent: int) -> float | None:

@@ -120,9 +120,10 @@ def test_mwaa_has_the_options_that_the_local_airflow_has():
     options = template("orchestration")["Resources"]["Airflow"]["Properties"]["AirflowConfigurationOptions"]
     given = {name: value["Fn::Sub"].replace("${Environment}", "production") if "Fn::Sub" in value else value
              for name, value in options.items()}  # fmt: skip
-    wanted = configuration_options("production", "the.warehouse")
+    wanted = configuration_options("production", "the.warehouse", "the schedule")
     assert json.loads(given.pop("secrets.backend_kwargs")) == json.loads(wanted.pop("secrets.backend_kwargs"))
-    assert {**given, "groundwork.warehouse_host": "the.warehouse"} == wanted
+    given |= {"groundwork.warehouse_host": "the.warehouse", "groundwork.schedule": "the schedule"}
+    assert given == wanted
 
 
 def test_the_deploy_workflow_fits_the_role_that_it_assumes():

@@ -9,7 +9,7 @@ from itertools import islice
 import pytest
 
 from groundwork.install import ROOT
-from groundwork.proofs import faults, page, scorecard, soak, sockets, victims
+from groundwork.proofs import faults, page, records, scorecard, soak, sockets, victims
 from groundwork.settings import settings as read_settings
 
 CHILD = """
@@ -61,6 +61,20 @@ def test_the_seed_decides_who_is_killed_when_and_each_kind_has_its_turn():
     first, again, other = (list(islice(soak.plan(kinds, seed), 10)) for seed in (1, 1, 2))
     assert first == again != other
     assert {victim.name for victim, _ in first[:5]} == {victim.name for victim, _ in first[5:]} == set("abcde")
+
+
+def test_the_scorecard_adds_up_the_soaks_of_all_seeds_and_tells_what_was_not_repaired(settings):
+    kills = [soak.Kill(name, 1.0, ("silver",), up, "failed", up * 10) for name, up in (("a", 5.0), ("b", 7.0))]
+    went = soak.Soak(1, 20, "processes", "now", kills, 100, 60, None, True)
+    records.keep(settings, "soak-1", went.as_json())
+    records.keep(settings, "soak-2", replace(went, seed=2, equal=False, failure="`run` does not\nrepair").as_json())
+    figures = {figure.name: figure for figure in scorecard.soaks(settings)}
+    assert (figures["Kills"].value, figures["Kills"].good) == ("4", False)
+    assert figures["Kinds of process killed"].value == "2"
+    assert figures["Soaks that ended equal"].value == "1 of 2"
+    assert figures["What a run did not repair"].value == "`run` does not"
+    assert (figures["Services back, p50"].value, figures["Recovery, p50"].value) == ("6.0 s", "60.0 s")
+    assert figures["Row changes meanwhile"].value == "200"
 
 
 def test_percentiles_are_of_what_was_measured():
@@ -132,7 +146,7 @@ def test_stories_of_spark_and_of_the_platform_are_counted_each_by_its_folder(set
 def test_the_page_says_what_is_not_known_and_escapes_what_it_shows():
     figure = {"group": "Speed", "name": "x < y", "value": None, "target": "<= 5 s", "good": None, "source": "`make x`"}
     fault = {"id": "A1", "what": 'it\'s "killed"', "state": "passed"}
-    card = {"written": "now", "machine": "a machine", "figures": [figure], "faults": [fault], "soak": None}
+    card = {"written": "now", "machine": "a machine", "figures": [figure], "faults": [fault], "soaks": []}
     text = page.page(card)
     assert "x &lt; y" in text
     assert "not known" in text

@@ -11,6 +11,7 @@ import logging
 import queue
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -245,12 +246,14 @@ class Capture:
         batch = Batch(self.job, self.connection, self.checkpoint, self.tables, self.file_names)
         self.decoder.begin(self.checkpoint.number, self.checkpoint.clock)
         try:
-            for array in self.slot.peek(CHANGES_AT_ONCE):
-                for found in self.decoder.decode(array):
-                    batch.take(found)
-                messages += len(array)
-                if self.stop.is_set() or batch.beyond:
-                    break
+            # whatever happens here, the reading ahead ends with it
+            with closing(self.slot.peek(CHANGES_AT_ONCE)) as arrays:
+                for array in arrays:
+                    for found in self.decoder.decode(array):
+                        batch.take(found)
+                    messages += len(array)
+                    if self.stop.is_set() or batch.beyond:
+                        break
             if self.stop.is_set():
                 batch.files.abort()
                 return False

@@ -17,6 +17,7 @@ from groundwork_aws.dms.planning import names
 from groundwork_aws.dms.target import Target, Upload
 
 TABLES_PENDING = 1
+FILES_COMPLETING = 4
 A_MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -45,12 +46,12 @@ class FileNames:
 
 
 class ChangeFile:
-    """A Parquet file that grows by row groups of the format's length."""
+    """A Parquet file that grows by row groups of the format's length; the first one says what repeats."""
 
-    def __init__(self, target: Target, key: str, shape: ChangeShape, format: Format, first: pa.Table):
-        self.shape, self.length = shape, format.row_group_length
+    def __init__(self, target: Target, key: str, shape: ChangeShape, format: Format):
+        self.shape, self.format, self.length = shape, format, format.row_group_length
         self.upload = Upload(target, key)
-        self.writer = Writer(self.upload, shape.schema, format, shape.repeating(first))
+        self.writer: Writer | None = None
         self.held: list[pa.Table] = []
 
     def write(self, table: pa.Table) -> None:
@@ -58,13 +59,18 @@ class ChangeFile:
         rows = sum(held.num_rows for held in self.held)
         if whole := rows // self.length * self.length:
             table = pa.concat_tables(self.held)
-            self.writer.write(table.slice(0, whole))
+            self._write(table.slice(0, whole))
             self.held = [table.slice(whole)] if rows > whole else []
 
     def finish(self) -> None:
         if self.held:
-            self.writer.write(pa.concat_tables(self.held))
+            self._write(pa.concat_tables(self.held))
         self.writer.close()
+
+    def _write(self, table: pa.Table) -> None:
+        if self.writer is None:
+            self.writer = Writer(self.upload, self.shape.schema, self.format, self.shape.repeating(table))
+        self.writer.write(table)
 
 
 class ChangeFiles:
@@ -95,7 +101,7 @@ class ChangeFiles:
             self._finish(folder)
             file = None
         if file is None:
-            file = ChangeFile(self.target, f"{folder}{self._name(shape)}", shape, self.format, table)
+            file = ChangeFile(self.target, f"{folder}{self._name(shape)}", shape, self.format)
             self.open[folder] = file
         file.write(table)
 
@@ -121,11 +127,13 @@ class ChangeFiles:
         self._wait(0)
         for folder in list(self.open):
             self._finish(folder)
+        for _, file in self.finished:
+            file.upload.send_rest()
         for folder in self.cleared:
             self.target.clear(folder)
-        while self.finished:
-            self.finished[0][1].upload.complete()
-            del self.finished[0]
+        with ThreadPoolExecutor(FILES_COMPLETING) as completing:
+            list(completing.map(lambda finished: finished[1].upload.complete(), self.finished))
+        self.finished.clear()
         self.writer.shutdown()
 
     def abort(self) -> None:

@@ -86,18 +86,24 @@ class Upload:
         self.holding = False
         return held
 
+    def send_rest(self) -> None:
+        """What is left of a file in parts, without waiting for it."""
+        if self.upload_id and self.buffer:
+            self._send_part()
+
     def complete(self) -> None:
         where = {"Bucket": self.target.bucket, "Key": self.key}
         self.target.sent += self.written
         if not self.upload_id:
             self.target.s3.put_object(**where, Body=bytes(self.buffer), **self.target.put)
             return
-        if self.buffer:
-            self._send_part()
+        self.send_rest()
         parts = [{"PartNumber": n, "ETag": part.result()} for n, part in enumerate(self.parts, 1)]
         self.target.s3.complete_multipart_upload(**where, UploadId=self.upload_id, MultipartUpload={"Parts": parts})
+        self.upload_id = None
 
     def abort(self) -> None:
+        """Leave nothing of a file that is not complete."""
         if self.upload_id:
             for part in self.parts:
                 part.cancel() or part.exception()
