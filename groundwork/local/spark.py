@@ -98,7 +98,12 @@ class SparkCluster:
         command = [self._spark_class(), "org.apache.spark.deploy.master.Master", "--host", self.master_host]
         command += ["--port", str(self.master_port), "--webui-port", str(self.web_port)]
         health = f"{self.master_page}/json/"
-        return Service("spark-master", command, self.master_port, self._daemon_environment(), self.state, health)
+        # Like YARN's resource manager on EMR, one that comes back finds its applications again: they would wait for
+        # executors for ever. What does not answer for so many seconds has ended meanwhile.
+        recovery = {"Mode": "FILESYSTEM", "Directory": self.state / "recovery", "Timeout": 10}
+        options = " ".join(f"-Dspark.deploy.recovery{name}={value}" for name, value in recovery.items())
+        environment = {**self._daemon_environment(), "SPARK_MASTER_OPTS": options}
+        return Service("spark-master", command, self.master_port, environment, self.state, health)
 
     def worker(self, number: int = 0) -> Service:
         """The cluster's ``number``-th worker, from 0; the first is called ``spark-worker``."""
