@@ -15,7 +15,7 @@ from collections import defaultdict
 from groundwork_contracts import Contract
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import types as t
 
 from groundwork_spark.schema import Found, read_schema
@@ -25,6 +25,8 @@ FULL_LOAD_FILE = re.compile(r"LOAD[0-9A-F]{8}\.parquet")
 CHANGE_FILE = re.compile(r"\d{8}-\d{9}\.parquet")
 # Within which the files of one name show.
 SETTLE_SECONDS = 3
+# Of so many files, Spark's driver asks for each by itself.
+FEW_FILES = 32
 # Of a file, Spark's stream needs the name; `content` is not read.
 BINARY_FILE = "path string, modificationTime timestamp, length bigint, content binary"
 
@@ -116,7 +118,7 @@ def columns_of(spark: SparkSession, paths: list[str]) -> Found:
 def schemas_of(spark: SparkSession, paths: list[str]) -> list[t.StructType]:
     """One schema for all, or each file's own where a type has changed on the way."""
     try:
-        return [spark.read.option("mergeSchema", "true").parquet(*paths).schema] if paths else []
+        return [load(spark.read.option("mergeSchema", "true"), paths).schema] if paths else []
     except (PySparkException, Py4JJavaError) as error:
         if "CANNOT_MERGE_SCHEMAS" not in str(error) or len(paths) == 1:
             raise
@@ -125,4 +127,14 @@ def schemas_of(spark: SparkSession, paths: list[str]) -> list[t.StructType]:
 
 def read(spark: SparkSession, contract: Contract, paths: list[str], found: Found) -> DataFrame:
     """The rows of these files; a column that a file lacks is NULL."""
-    return spark.read.schema(read_schema(contract, found)).parquet(*paths)
+    return load(spark.read.schema(read_schema(contract, found)), paths)
+
+
+def load(reader: DataFrameReader, paths: list[str]) -> DataFrame:
+    """These files. Of many their folders are listed, since Spark would make three requests for each path."""
+    if len(paths) <= FEW_FILES:
+        return reader.parquet(*paths)
+    folders = {path.rsplit("/", 1)[0] for path in paths}
+    tops = [folder for folder in folders if not any(folder.startswith(f"{other}/") for other in folders)]
+    names = ",".join(map(name_of, paths))
+    return reader.options(recursiveFileLookup="true", pathGlobFilter=f"{{{names}}}").parquet(*tops)

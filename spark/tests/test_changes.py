@@ -246,6 +246,22 @@ def test_where_the_change_feed_does_not_reach_back_everything_is_exported(shop):
     assert shop.copied() == [(None, "a", 4), (None, "b", 5), (None, "c", 5)]
 
 
+def test_of_many_small_files_those_are_read_that_were_named(shop, spark):
+    first = shop.write(at(0), change("U", 1, "a", 4))
+    named = [first.rename(first.with_name(FULL_LOAD.replace("1", "2")))]
+    for minute in range(50):
+        named.append(named[0].parent / f"2026/11/{22 + minute % 2}" / at(minute))
+        named[-1].parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(named[0], named[-1])
+    named.remove(named[-1])
+    paths = [file.as_uri() for file in named]
+    found = bronze_files.columns_of(spark, paths)
+    rows = bronze_files.read(spark, shop.contract, paths, found)
+    assert len(named) > bronze_files.FEW_FILES
+    assert sorted(urlparse(file).path for file in rows.inputFiles()) == sorted(map(str, named))
+    assert rows.count() == len(named)
+
+
 def test_small_files_are_joined_and_the_warehouse_sees_no_change_in_that(shop, monkeypatch):
     monkeypatch.setattr(maintenance, "SMALL_FILES", 1)
     shop.write(at(1), change("I", 1, "d"))

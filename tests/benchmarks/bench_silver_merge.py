@@ -1,11 +1,11 @@
 """An increment of silver against a bare, tuned and partition-pruned MERGE of the same changes.
 
-    .groundwork/venvs/spark/bin/python -m tests.benchmarks.bench_silver_merge [--rounds 3] [--rows 100000 1000000]
+    .groundwork/venvs/spark/bin/python -m tests.benchmarks.bench_silver_merge [--rounds 3] [--rows 1000000] [--tables 4]
 
-Orders in 24 months on LocalStack's S3, one Spark application (``local[2]``). Each round has 10,000 changes (7,000 U,
-2,000 I, 1,000 D) in the two newest months, as DMS writes them: the job's whole run over them, and then one ``MERGE``
-of the same file into a table without a change feed, contract, checks, quarantine or stream. Prints the medians and
-their ratio for each size of the table, and what a run without changes costs.
+Tables of orders in 24 months on LocalStack's S3, one Spark application (``local[2]``). Each round has 10,000 changes of
+each table (7,000 U, 2,000 I, 1,000 D) in the two newest months, as DMS writes them: the job's whole run over all of
+them, and then a ``MERGE`` of the same file into a table without a change feed, contract, checks, quarantine or stream.
+Prints the medians per table and their ratio for each size, and what a run without changes costs per table.
 """
 
 # environment: spark
@@ -16,6 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -42,7 +43,8 @@ ORDER = """
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
+    parser.add_argument("--tables", type=int, default=4)
     options = parser.parse_args()
     orders = load_contracts(bundle.CONTRACTS)["orders"]
     with tempfile.TemporaryDirectory(prefix="bench-silver-merge-") as scratch:
@@ -50,7 +52,7 @@ def main() -> None:
         with services.running(service, Path(scratch) / "localstack.log"):
             spark = start_spark(service.port)
             for rows in options.rows:
-                measure(spark, orders, rows, options.rounds)
+                measure(spark, orders, rows, options.tables, options.rounds)
             spark.stop()
 
 
@@ -80,34 +82,40 @@ def start_spark(port: int) -> SparkSession:
     return start_session("bench")
 
 
-def measure(spark: SparkSession, orders: Contract, rows: int, rounds: int) -> None:
-    """Print the medians for a table of this size. The first round warms both up."""
+def measure(spark: SparkSession, orders: Contract, rows: int, tables: int, rounds: int) -> None:
+    """Print the medians for tables of this size. The first round warms both up."""
+    from groundwork_spark.bronze import SETTLE_SECONDS
     from groundwork_spark.jobs.silver import run
     from groundwork_spark.lake import Lake
     from groundwork_spark.storage import Storage
 
     root = f"s3://{BUCKET}/{rows}"
     lake = Lake(spark, Storage(spark), f"{root}/silver")
-    work = lambda: run(lake, f"{root}/bronze", {"orders": orders})  # noqa: E731
+    contracts = {f"orders_{n}": replace(orders, table=f"orders_{n}") for n in range(tables)}
+    work = lambda: run(lake, f"{root}/bronze", contracts)  # noqa: E731
     all_orders = spark.range(rows).selectExpr("id AS n").selectExpr(*columns("created"))
-    deliver(lake, dms(all_orders, "'I'", "''"), f"{root}/bronze/orders/LOAD00000001.parquet")
+    for table in contracts:
+        deliver(lake, dms(all_orders, "'I'", "''"), f"{root}/bronze/{table}/LOAD00000001.parquet")
     timed(work)
-    bare = f"{root}/bare"
-    silver = spark.read.format("delta").load(lake.table(orders))
+    bare, first = f"{root}/bare", contracts["orders_0"]
+    silver = spark.read.format("delta").load(lake.table(first))
     silver.write.format("delta").partitionBy(orders.partition_name).save(bare)
     ours, theirs, idle = [], [], []
     for number in range(rounds + 1):
-        file = f"{root}/bronze/orders/20261122-12{number:02}00000.parquet"
-        deliver(lake, changes(spark, rows, number), file)
-        ours.append(timed(work))
-        theirs.append(timed(lambda file=file: merge_bare(spark, bare, file, orders)))
-        idle.append(timed(work))
-    same = {name: spark.read.format("delta").load(t).count() for name, t in (("o", lake.table(orders)), ("b", bare))}
+        files = [f"{root}/bronze/{table}/20261122-12{number:02}00000.parquet" for table in contracts]
+        for file in files:
+            deliver(lake, changes(spark, rows, number), file)
+        # A run begins with files that have been there for a while.
+        time.sleep(SETTLE_SECONDS)
+        ours.append(timed(work) / tables)
+        theirs.append(timed(lambda file=files[0]: merge_bare(spark, bare, file, orders)))
+        idle.append(timed(work) / tables)
+    same = {name: spark.read.format("delta").load(t).count() for name, t in (("o", lake.table(first)), ("b", bare))}
     assert same["o"] == same["b"], same
     job, merge, nothing = (statistics.median(seconds[1:]) for seconds in (ours, theirs, idle))
     print(
-        f"{rows:>10,} rows: job {job:5.2f} s, bare MERGE {merge:5.2f} s, x{job / merge:4.2f}; "
-        f"first {ours[0]:5.2f} s and {theirs[0]:5.2f} s; without changes {nothing:4.2f} s",
+        f"{tables} tables of {rows:,} rows, per table: job {job:5.2f} s, bare MERGE {merge:5.2f} s, "
+        f"x{job / merge:4.2f}; first {ours[0]:5.2f} s and {theirs[0]:5.2f} s; without changes {nothing:4.2f} s",
         flush=True,
     )
 
