@@ -33,7 +33,7 @@ from seed_data.csv_folder import SeedError
 
 Say = Callable[[str], None]
 LONGEST_WAIT = 40  # seconds into a run, before the kill
-PATIENCE = 180  # seconds for a process of the wanted kind to appear
+PATIENCE = 600  # seconds for a process of the wanted kind to appear: the rest of a run, and the next one's first step
 BACK = 3  # what the source may need to be back, before the shop opens again
 
 
