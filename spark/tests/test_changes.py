@@ -248,12 +248,11 @@ def test_where_the_change_feed_does_not_reach_back_everything_is_exported(shop):
 
 def test_of_many_small_files_those_are_read_that_were_named(shop, spark):
     first = shop.write(at(0), change("U", 1, "a", 4))
-    named = [first.rename(first.with_name(FULL_LOAD.replace("1", "2")))]
-    for minute in range(50):
-        named.append(named[0].parent / f"2026/11/{22 + minute % 2}" / at(minute))
-        named[-1].parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(named[0], named[-1])
-    named.remove(named[-1])
+    by_date = [first.parent / f"2026/11/{22 + minute % 2}" / at(minute) for minute in range(1, 51)]
+    for file in by_date:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(first, file)
+    named = [first, *by_date[:-1]]
     paths = [file.as_uri() for file in named]
     found = bronze_files.columns_of(spark, paths)
     rows = bronze_files.read(spark, shop.contract, paths, found)

@@ -1,6 +1,6 @@
 """An increment of silver against a bare, tuned and partition-pruned MERGE of the same changes.
 
-    .groundwork/venvs/spark/bin/python -m tests.benchmarks.bench_silver_merge [--rounds 3] [--rows 1000000] [--tables 4]
+    .groundwork/venvs/spark/bin/python -m tests.benchmarks.bench_silver_merge [--tables 4] [--rows 100000 1000000]
 
 Tables of orders in 24 months on LocalStack's S3, one Spark application (``local[2]``). Each round has 10,000 changes of
 each table (7,000 U, 2,000 I, 1,000 D) in the two newest months, as DMS writes them: the job's whole run over all of
@@ -43,7 +43,7 @@ ORDER = """
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--tables", type=int, default=4)
     options = parser.parse_args()
     orders = load_contracts(bundle.CONTRACTS)["orders"]
