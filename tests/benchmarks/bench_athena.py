@@ -2,7 +2,8 @@
 
     .groundwork/venvs/localstack/bin/python tests/benchmarks/bench_athena.py [--rows 1200000] [--rounds 5]
 
-Data: ``--rows`` order items as one Parquet file and as a Delta table, in LocalStack's S3. Athena's time is what a
+Data: ``--rows`` order items as one Parquet file and as a Delta table, and `SMALL_FILES` files of few rows as DMS's
+changes make them, in LocalStack's S3. Athena's time is what a
 client waits for, from StartQueryExecution until the query has ended and its CSV is there, asked every 5 ms. The peer is
 DuckDB in this process, its httpfs reading the same objects of the same S3, with nothing cached between queries. It
 answers aggregates to this process; an export it writes to the same S3, and the two files are checked to be the same
@@ -33,6 +34,7 @@ from groundwork_aws.athena.engine import extension_file
 from groundwork.local import services
 
 TARGET_RATIO, TARGET_SECONDS = 1.3, 0.3
+SMALL_FILES = 500
 ITEMS = """
 SELECT md5(i::varchar) AS order_id, 'seller' || hash(i) % 3000 AS seller_id,
     ((hash(i + 1) % 100000) / 100)::decimal(10, 2) AS price,
@@ -54,6 +56,7 @@ DIRECT_CHECKSUM = "sum(('0x' || substr(md5({}), 1, 8))::bigint)"
 SOURCES = {
     "items": "read_parquet('s3://bench/items/part-0.parquet')",
     "delta": "delta_scan('s3://bench/delta')",
+    "small": "read_parquet('s3://bench/small/*/*.parquet')",
 }
 # name: (in Athena's dialect, in DuckDB's); {t} is the table
 QUERIES = {
@@ -155,10 +158,14 @@ def direct_connection(port: int) -> duckdb.DuckDBPyConnection:
 
 
 def load(clients: dict, connection: duckdb.DuckDBPyConnection, rows: int) -> None:
-    """Write the items to S3 twice, and the two tables into the catalog."""
+    """Write the items to S3, and the tables into the catalog."""
     clients["s3"].create_bucket(Bucket="bench")
     for key in ("items/part-0.parquet", "delta/part-0.parquet"):
         connection.execute(f"COPY ({ITEMS.format(rows=rows)}) TO 's3://bench/{key}' (FORMAT parquet, COMPRESSION zstd)")
+    connection.execute(f"COPY ({ITEMS.format(rows=20)}) TO 's3://bench/small/0/0.parquet' (FORMAT parquet)")
+    source = {"Bucket": "bench", "Key": "small/0/0.parquet"}
+    for number in range(1, SMALL_FILES):
+        clients["s3"].copy_object(Bucket="bench", Key=f"small/{number // 100}/{number}.parquet", CopySource=source)
     size = clients["s3"].head_object(Bucket="bench", Key="delta/part-0.parquet")["ContentLength"]
     fields = [{"name": n, "type": t, "nullable": True, "metadata": {}} for n, t in COLUMNS.items()]
     metadata = {"id": "bench", "format": {"provider": "parquet", "options": {}}, "partitionColumns": [],
@@ -169,7 +176,7 @@ def load(clients: dict, connection: duckdb.DuckDBPyConnection, rows: int) -> Non
     clients["s3"].put_object(Bucket="bench", Key=f"delta/_delta_log/{0:020}.json", Body=body)
     clients["glue"].create_database(DatabaseInput={"Name": "bench"})
     columns = [{"Name": n, "Type": t} for n, t in COLUMNS.items()]
-    for name, kind in (("items", "parquet"), ("delta", "delta")):
+    for name, kind in (("items", "parquet"), ("small", "parquet"), ("delta", "delta")):
         storage = {"Columns": columns, "Location": f"s3://bench/{name}/"}
         table = {"Name": name, "Parameters": {"classification": kind, "table_type": kind}, "StorageDescriptor": storage}
         clients["glue"].create_table(DatabaseName="bench", TableInput=table)

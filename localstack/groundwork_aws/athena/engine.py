@@ -124,6 +124,8 @@ class Engine:
         database.execute("SET integer_division = true")  # a macro's ``/`` is settled when it is made
         for macro in MACROS:
             database.execute(macro)
+        # Trino reads a Parquet file of up to 3 MiB as a whole (parquet.small-file-threshold): one request, not several
+        database.execute(f"SET force_download_threshold = {3 << 20}")
         # parts of 20 MB, of which at most four are in memory
         database.execute("SET s3_uploader_max_filesize = '200GB'; SET s3_uploader_thread_limit = 4")
         # Parquet files whose footers agree with a table: (URI, ETag, the table's columns)

@@ -1,5 +1,6 @@
 """A catalog's table as a relation that DuckDB reads: Parquet files by their declared columns, or a Delta log."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -27,6 +28,24 @@ class File:
     uri: str
     etag: str
     size: int
+
+    @property
+    def pattern(self) -> str:
+        return escaped(self.uri)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The data files under a location. ``pattern`` matches all of them, and is None where it would match others too."""
+
+    files: list[File]
+    pattern: str | None
+
+    def source(self, files: list[File]) -> str:
+        """Some of the files, as DuckDB takes them: of a pattern's it learns the sizes by listing, not one by one."""
+        if self.pattern and len(files) == len(self.files):
+            return literal(self.pattern)
+        return f"[{', '.join(literal(file.pattern) for file in files)}]"
 
 
 @dataclass(frozen=True)
@@ -62,45 +81,43 @@ def relation(table: Table, catalog: Catalog, s3, connection: duckdb.DuckDBPyConn
         folders = [(p.location, p.values) for p in catalog.partitions(table)]
     branches = []
     for location, values in folders:
-        files = list_files(s3, location)
-        if files:
-            check_files(table, files, checked, connection)
-            branches.append(scan(files, columns, zip(keys, values, strict=True)))
+        folder = list_folder(s3, location)
+        if folder.files:
+            check_files(table, folder, checked, connection)
+            branches.append(scan(folder, columns, zip(keys, values, strict=True)))
     empty = Relation("", columns + keys)
     return Relation("\nUNION ALL ".join(branches) or f"SELECT * FROM {empty.stub}", empty.columns)
 
 
-def scan(files: list[File], columns: list[tuple[str, str]], keys: Iterable) -> str:
+def scan(folder: Folder, columns: list[tuple[str, str]], keys: Iterable) -> str:
     """Columns go by name, as Athena reads Parquet unless told otherwise; one that a file lacks is NULL."""
     partition = [f"CAST({partition_value(v)} AS {kind}) AS {quoted(name)}" for (name, kind), v in keys]
     schema = ", ".join(
         f"{literal(name)}: {{name: {literal(name)}, type: {literal(kind)}, default_value: NULL}}"
         for name, kind in columns
     )
-    if len(files) == 1:
+    if len(folder.files) == 1:
         # given a schema, DuckDB reads a file in one thread, as it does not look at its row groups in time
         declared = ", ".join([*(f"CAST({quoted(n)} AS {kind}) AS {quoted(n)}" for n, kind in columns), *partition])
-        found = f"SELECT * FROM read_parquet({literal(files[0].uri)})"
+        found = f"SELECT * FROM read_parquet({literal(folder.files[0].pattern)})"
         return f"SELECT {declared} FROM ({found} UNION ALL BY NAME SELECT * FROM {Relation('', columns).stub})"
-    uris = ", ".join(literal(f.uri) for f in files)
     selected = ", ".join([*(quoted(name) for name, _ in columns), *partition])
-    return f"SELECT {selected} FROM read_parquet([{uris}], schema=MAP {{{schema}}})"
+    return f"SELECT {selected} FROM read_parquet({folder.source(folder.files)}, schema=MAP {{{schema}}})"
 
 
-def check_files(table: Table, files: list[File], checked: set, connection: duckdb.DuckDBPyConnection) -> None:
+def check_files(table: Table, folder: Folder, checked: set, connection: duckdb.DuckDBPyConnection) -> None:
     """Athena does not read a column as another type than the file's, where DuckDB would convert it.
 
     ``checked`` remembers what was found to be right, so that a file's footer is looked at once.
     """
     declared = {name: duckdb_type(kind).partition("(")[0] for name, kind in table.columns}
     fingerprint = hash(tuple(declared.items()))
-    fresh = {f.uri: (f.uri, f.etag, fingerprint) for f in files if (f.uri, f.etag, fingerprint) not in checked}
+    fresh = [file for file in folder.files if (file.uri, file.etag, fingerprint) not in checked]
     if not fresh:
         return
-    uris = ", ".join(literal(uri) for uri in fresh)
     found = connection.execute(
         f"SELECT file_name, lower(name), type, coalesce(converted_type, '') || coalesce(logical_type, '') "
-        f"FROM parquet_schema([{uris}]) WHERE num_children IS NULL"
+        f"FROM parquet_schema({folder.source(fresh)}) WHERE num_children IS NULL"
     ).fetchall()
     for uri, name, physical, meaning in found:
         if name in declared and not readable(declared[name], physical, meaning):
@@ -110,7 +127,7 @@ def check_files(table: Table, files: list[File], checked: set, connection: duckd
                 f"Field {name}'s type {stored} in parquet file {uri} is incompatible with type {wanted} "
                 "defined in table schema",
             )
-    checked.update(fresh.values())
+    checked.update((file.uri, file.etag, fingerprint) for file in fresh)
 
 
 def readable(declared: str, physical: str, meaning: str) -> bool:
@@ -153,15 +170,17 @@ def delta_error(table: Table, error: duckdb.Error) -> QueryFailed:
     )
 
 
-def list_files(s3, location: str) -> list[File]:
+def list_folder(s3, location: str) -> Folder:
     """The data files under a location and in its folders; names that begin with _ or . are hidden, as in Hive."""
     parts = urlsplit(location)
     prefix = parts.path.strip("/") + "/" if parts.path.strip("/") else ""
-    return [
+    listed = list(objects(s3, parts.netloc, prefix))
+    files = [
         File(f"s3://{parts.netloc}/{o['Key']}", o["ETag"], o["Size"])
-        for o in objects(s3, parts.netloc, prefix)
+        for o in listed
         if o["Size"] and not any(p.startswith(("_", ".")) for p in o["Key"][len(prefix) :].split("/"))
     ]
+    return Folder(files, escaped(f"s3://{parts.netloc}/{prefix}") + "**" if len(files) == len(listed) else None)
 
 
 def objects(s3, bucket: str, prefix: str) -> Iterator[dict]:
@@ -170,6 +189,11 @@ def objects(s3, bucket: str, prefix: str) -> Iterator[dict]:
             yield from page.get("Contents", [])
     except s3.exceptions.NoSuchBucket as error:
         raise failed("PERMISSION_DENIED", f"The specified bucket does not exist: {bucket}") from error
+
+
+def escaped(uri: str) -> str:
+    """DuckDB takes every name of a file for a pattern."""
+    return re.sub(r"[*?[]", r"[\g<0>]", uri)
 
 
 def literal(text: str) -> str:

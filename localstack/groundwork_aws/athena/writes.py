@@ -10,7 +10,7 @@ from groundwork_aws.athena import ddl
 from groundwork_aws.athena.catalog import Catalog, Table
 from groundwork_aws.athena.engine import Cancelled, Engine, Run, Target, Written
 from groundwork_aws.athena.errors import QueryFailed, failed
-from groundwork_aws.athena.relations import list_files, quoted
+from groundwork_aws.athena.relations import list_folder, quoted
 from groundwork_aws.athena.statements import Statement
 from groundwork_aws.athena.types import TRINO_NAMES, duckdb_type, hive_type
 
@@ -100,7 +100,7 @@ def create_table_as(write: Write) -> Written:
     options = table_options(parts.get("options", ""))
     keys = options.get("partitioned_by", [])
     location = options.get("external_location", f"{write.results.rstrip('/')}/tables/{write.id}").rstrip("/")
-    if list_files(write.s3, location):
+    if list_folder(write.s3, location).files:
         raise failed(
             "HIVE_PATH_ALREADY_EXISTS", f"Target directory for table '{database}.{name}' already exists: {location}"
         )
@@ -160,7 +160,7 @@ def write_query(write: Write, target: Target) -> Written:
 
 def remove_files(write: Write, folder: str) -> None:
     """Every file that the query wrote has its id in its name."""
-    for file in list_files(write.s3, folder):
+    for file in list_folder(write.s3, folder).files:
         if write.id in file.uri.rpartition("/")[2]:
             bucket, _, key = file.uri.removeprefix("s3://").partition("/")
             write.s3.delete_object(Bucket=bucket, Key=key)

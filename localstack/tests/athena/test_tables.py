@@ -27,6 +27,16 @@ def test_columns_are_read_by_name_and_one_that_a_file_lacks_is_null(lake):
     assert lake.query("SELECT * FROM evolved ORDER BY a") == [["a", "b", "c"], ["1", "x", None], ["2", "y", "z"]]
 
 
+@pytest.mark.parametrize("folder", ["days", "odd [names]", "*"])
+def test_files_of_nested_folders_belong_to_the_table_and_those_beside_do_not(lake, folder):
+    for number, key in enumerate(["LOAD 1.parquet", "2017/07/a+b%20=c.parquet", "2017/08/d.parquet"]):
+        lake.put_parquet(f"nested/{folder}/{key}", pa.table({"a": [number]}))
+    lake.put_parquet(f"nested/{folder}_2/no.parquet", pa.table({"a": [9]}))
+    name = f"nested_{len(folder)}"
+    lake.create_table(name, [("a", "bigint")], location=f"s3://{lake.bucket}/nested/{folder}/")
+    assert lake.query(f"SELECT a FROM {name} ORDER BY a") == [["a"], ["0"], ["1"], ["2"]]
+
+
 @pytest.mark.parametrize("folders", [["m=2017-07", "m=2017-08"], ["first", "second"]])
 def test_partitions_have_their_values_from_the_catalog(lake, folders):
     name = f"by_{folders[0].partition('=')[0]}"
